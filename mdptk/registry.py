@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import import_module
@@ -22,6 +23,7 @@ from mdptk.theory import Theorem
 MODELS = {
     kind.__name__: kind for kind in (MDP, FiniteHorizonMDP, models.AverageRewardMDP, models.CMDP, PolicyEvaluation)
 }
+SHAPES = 3  # of views, for which a learner is compiled
 
 
 def _modules(package: ModuleType) -> Iterator[ModuleType]:
@@ -119,6 +121,23 @@ def problems(kind: type) -> dict[str, Any]:
     if kind is PolicyEvaluation:
         found |= {f"{name}, uniform policy": PolicyEvaluation(mdp) for name, mdp in mdps.items() if mdp.S <= 6}
     return found
+
+
+def standard(cls: type[Algorithm]) -> dict[str, Any]:
+    """The problems on which the theorems of an algorithm are checked when nothing else is said.
+
+    For a learner, which is compiled for each shape, views of problems of another type are left out unless they have one
+    of the most common shapes.
+    """
+    found = problems(cls.model())
+    if not issubclass(cls, Learner):
+        return found
+
+    def shape(problem: Any) -> tuple[Any, ...]:
+        return tuple(getattr(problem, name, None) for name in "HSAn")
+
+    common = [s for s, _ in Counter(map(shape, found.values())).most_common(SHAPES)]
+    return {name: p for name, p in found.items() if "," not in name or shape(p) in common}
 
 
 @cache

@@ -179,7 +179,7 @@ def standard_jobs(algorithms: Iterable[Algorithm], theorems: dict[str, tuple[str
     jobs = []
     for alg in algorithms:
         cls = type(alg)
-        for name, problem in registry.problems(cls.model()).items():
+        for name, problem in registry.standard(cls).items():
             from_gymnasium = name.startswith("gymnasium:") and isinstance(problem, MDP)
             source = (name, "--gamma", f"{problem.gamma:g}") if from_gymnasium else (name,)
             some = (theorems or {}).get(cls.__name__, ())

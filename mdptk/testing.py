@@ -114,7 +114,7 @@ def problems(kind: type) -> st.SearchStrategy:
 
 
 def _small(cls: type[Algorithm], problems: Mapping[str, Any] | None) -> dict[str, Any]:
-    return dict(problems) if problems is not None else registry.problems(cls.model())
+    return dict(problems) if problems is not None else registry.standard(cls)
 
 
 def _few(alg: Algorithm, problems: Mapping[str, Any] | None) -> dict[str, Any]:

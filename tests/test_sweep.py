@@ -128,5 +128,5 @@ def test_sides_keep_the_ends_and_the_order():
 @pytest.mark.parametrize("cls", registry.find().values(), ids=registry.find())
 def test_standard_jobs_are_the_registry_s(cls):
     jobs = standard_jobs([cls()])
-    assert [job.label for job in jobs] == list(registry.problems(cls.model()))
+    assert [job.label for job in jobs] == list(registry.standard(cls))
     assert all(job.steps == registry.trial(cls)["steps"] for job in jobs)

@@ -205,12 +205,14 @@ def gradient(mdp: MDP, pi: Array) -> Array:
     return occupancy(mdp, pi)[..., None] * action_values(mdp, pi) / (1 - mdp.gamma)
 
 
-def softmax_gradient(mdp: MDP, pi: Array) -> Array:
+def softmax_gradient(problem: MDP | FiniteHorizonMDP, pi: Array) -> Array:
     r"""Policy gradient in the logits, :math:`\frac{1}{1-\gamma} d^\pi_\rho(s)\,\pi(a|s)\,A^\pi(s, a)`, (..., S, A).
 
+    With stages, :math:`d_h(s)\,\pi_h(a|s)\,A_h(s, a)`, (..., H, S, A): each stage has its own logits.
     Source: Agarwal et al. 2021, Lemma C.1; Mei et al. 2020, Lemma 1.
     """
-    return occupancy(mdp, pi)[..., None] * pi * advantage(mdp, pi) / (1 - mdp.gamma)
+    total = 1 if isinstance(problem, FiniteHorizonMDP) else 1 / (1 - problem.gamma)
+    return total * occupancy(problem, pi)[..., None] * pi * advantage(problem, pi)
 
 
 def performance_gap(problem: MDP | FiniteHorizonMDP, optimum: Optimum, pi: Array) -> Array:

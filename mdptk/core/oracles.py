@@ -26,6 +26,12 @@ def invert(cdf: Any, u: Any) -> Any:
     return (cdf <= u[..., None]).sum(-1)
 
 
+def choose(pi: Any, u: Any) -> Any:
+    """Actions drawn from the distributions ``pi[..., a]`` with uniforms ``u`` in [0, 1); never one of probability 0."""
+    cdf = exact.namespace(pi).cumsum(pi, -1)
+    return invert(cdf, u * cdf[..., -1])  # the sum may be off by rounding
+
+
 @dataclass(frozen=True, eq=False)
 class Episodic:
     """Episodes of H stages from the start distribution. Mean rewards ``r[h, s, a]`` are known."""
@@ -67,6 +73,23 @@ class Episodic:
             a.append(actions[h, s[-1]])
             s.append(invert(self._next[h, s[-1], a[-1]], u[h + 1]))
         return xp.stack(s), xp.stack(a)
+
+    def follow(self, pi: Any, u: Any) -> tuple[Any, Any]:
+        """Episodes under the randomised policy ``pi[h, s, a]`` with uniforms ``u`` of shape (..., H + 1, 2).
+
+        ``u[..., h, 0]`` draws the state of stage h and ``u[..., h, 1]`` its action. Returns the states, (..., H + 1),
+        and the actions, (..., H).
+        """
+        xp = exact.namespace(pi)
+        s, a = [invert(self._first, u[..., 0, 0])], []
+        for h in range(self.H):
+            a.append(choose(pi[h, s[-1]], u[..., h, 1]))
+            s.append(invert(self._next[h, s[-1], a[-1]], u[..., h + 1, 0]))
+        return xp.stack(s, -1), xp.stack(a, -1)
+
+    def rewards(self, s: Any, a: Any) -> Any:
+        """Mean rewards of episodes, (..., H), from their states (..., H + 1) and actions (..., H)."""
+        return self.r[np.arange(self.H), s[..., :-1], a]
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,7 @@ dt = sympy.Symbol("dt", integer=True, positive=True)  # steps since the previous
 alpha = sympy.Symbol("alpha", positive=True)  # step size of stochastic approximation
 delta = sympy.Symbol("delta", positive=True)  # confidence parameter
 eta = sympy.Symbol("eta", positive=True)  # step size of policy updates
+N = sympy.Symbol("N", integer=True, positive=True)  # episodes in a batch
 m = sympy.Symbol("m", integer=True, positive=True)  # inner sweeps; number of constraints
 
 CLOCK = ("t", "K", "dt")
