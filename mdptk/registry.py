@@ -23,7 +23,7 @@ from mdptk.theory import Theorem
 MODELS = {
     kind.__name__: kind for kind in (MDP, FiniteHorizonMDP, models.AverageRewardMDP, models.CMDP, PolicyEvaluation)
 }
-SHAPES = 3  # of views, for which a learner is compiled
+SHAPES = 6  # of problems, for which a learner is compiled
 
 
 def _modules(package: ModuleType) -> Iterator[ModuleType]:
@@ -126,18 +126,17 @@ def problems(kind: type) -> dict[str, Any]:
 def standard(cls: type[Algorithm]) -> dict[str, Any]:
     """The problems on which the theorems of an algorithm are checked when nothing else is said.
 
-    For a learner, which is compiled for each shape, views of problems of another type are left out unless they have one
-    of the most common shapes.
+    For a learner, which is compiled for each shape, those of a few shapes: the shapes that most problems have, then
+    those of problems that are no views of others, small ones first.
     """
     found = problems(cls.model())
     if not issubclass(cls, Learner):
         return found
-
-    def shape(problem: Any) -> tuple[Any, ...]:
-        return tuple(getattr(problem, name, None) for name in "HSAn")
-
-    common = [s for s, _ in Counter(map(shape, found.values())).most_common(SHAPES)]
-    return {name: p for name, p in found.items() if "," not in name or shape(p) in common}
+    shapes: dict[Any, list[str]] = {}
+    for name, problem in found.items():
+        shapes.setdefault(tuple(getattr(problem, n, None) for n in "HSAn"), []).append(name)
+    few = sorted(shapes.values(), key=lambda names: (-len(names), "," in names[0], found[names[0]].S))[:SHAPES]
+    return {name: p for name, p in found.items() if any(name in names for names in few)}
 
 
 @cache

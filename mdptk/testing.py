@@ -351,6 +351,15 @@ def _remembered(alg: Learner, problem: Any) -> dict[str, Array]:
     return _states(alg, problem, 8, None)[0]
 
 
+def _leaves(state: Any) -> dict[str, Any]:
+    """Arrays of a state by name; those of a field that has fields itself as ``field.name``."""
+    found = {}
+    for name, x in state._asdict().items():
+        inner = _leaves(x) if hasattr(x, "_asdict") else None
+        found |= {name: x} if inner is None else {f"{name}.{k}": y for k, y in inner.items()}
+    return found
+
+
 def _states(alg: Learner, problem: Any, steps: int, reference: Any) -> tuple[dict, Mapping[str, Any]]:
     """Fields of the states of one repeat, and of the reference if there is one, each (steps + 1, ...)."""
     import jax
@@ -368,6 +377,7 @@ def _states(alg: Learner, problem: Any, steps: int, reference: Any) -> tuple[dic
         step = jax.jit(alg.step)
         for xi in xis:
             states.append(step(oracle, states[-1], xi))
-        got = {k: np.stack([np.asarray(getattr(s, k), dtype=np.float64) for s in states]) for k in states[0]._fields}
+        flat = [_leaves(s) for s in states]
+        got = {k: np.stack([np.asarray(x[k], dtype=np.float64) for x in flat]) for k in flat[0]}
         numbers = [jax.tree.map(np.asarray, xi) for xi in xis]
     return got, reference(alg, host, numbers) if reference else {}

@@ -1,6 +1,7 @@
 r"""What is estimated from sampled episodes: returns, advantages, and gradients by the score function.
 
-All of it is loop-free, in numpy or jax. Episodes are states ``s[..., h]``, h = 0 .. H, and actions ``a[..., h]``, h < H.
+All of it is loop-free, in numpy or jax. Episodes are states ``s[..., h]``, h = 0 .. H, and actions ``a[..., h]``, with
+h < H.
 """
 
 from __future__ import annotations

@@ -45,6 +45,7 @@ for _cls in (
     oracles.Episodic,
     oracles.Generative,
     oracles.Online,
+    oracles.Trajectories,
     oracles.Transitions,
 ):
     _register(_cls)

@@ -213,7 +213,7 @@ class MDP(_Sizes):
         """Leading axes: () for one model."""
         return self.r.shape[:-2]
 
-    def q(self, v: Array) -> Array:
+    def q(self, v: Any) -> Any:  # of numpy, or of jax inside a compiled run
         """One backup without the maximum, ``r + gamma P v``: values (..., S) to action values (..., S, A)."""
         return self.r + self.gamma * expect(self.P, v, self.A)
 

@@ -164,6 +164,54 @@ class Online:
 
 
 @dataclass(frozen=True, eq=False)
+class Trajectories:
+    """Trajectories of a discounted model from the start distribution, cut off when the learner likes.
+
+    Mean rewards ``r[s, a]`` and the discount are known.
+    """
+
+    model: ClassVar[type] = MDP
+
+    r: Any
+    gamma: Any
+    _next: Any
+    _first: Any
+
+    @classmethod
+    def of(cls, problem: MDP) -> Trajectories:
+        """The oracle of `problem`."""
+        problem = problem.dense()
+        return cls(problem.r, problem.gamma, cumulative(problem.P), cumulative(problem.rho))
+
+    @property
+    def S(self) -> int:
+        """Number of states."""
+        return self.r.shape[0]
+
+    @property
+    def A(self) -> int:
+        """Number of actions."""
+        return self.r.shape[1]
+
+    def follow(self, pi: Any, u: Any) -> tuple[Any, Any]:
+        """Trajectories of T steps under the policy ``pi[s, a]`` with uniforms ``u`` of shape (N, T + 1, 2).
+
+        ``u[:, t, 0]`` draws the state at time t and ``u[:, t, 1]`` its action. Returns the states, (N, T + 1), and the
+        actions, (N, T).
+        """
+        import jax
+        import jax.numpy as jnp
+
+        def move(s: Any, u: Any) -> Any:
+            a = choose(pi[s], u[0][:, 1])
+            return invert(self._next[s, a], u[1][:, 0]), (s, a)
+
+        u = jnp.swapaxes(u, 0, 1)
+        last, (s, a) = jax.lax.scan(move, invert(self._first, u[0, :, 0]), (u[:-1], u[1:]))
+        return jnp.concatenate([s, last[None]]).T, a.T
+
+
+@dataclass(frozen=True, eq=False)
 class Transitions:
     """Independent transitions under a policy that is to be evaluated: s from D, a from pi, s' from P."""
 

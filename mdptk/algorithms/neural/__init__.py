@@ -1,0 +1,1 @@
+"""Policies that are networks, on tabular models, with everything that is known about the step judged."""
