@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         NotConverged,
     )
     from mdptk.core.models import CMDP, MDP, AverageRewardMDP, FiniteHorizonMDP, PolicyEvaluation
+    from mdptk.core.robust import RobustMDP
     from mdptk.core.run import Run, run
     from mdptk.io import from_gymnasium, load, save
     from mdptk.plotting import plot
@@ -38,6 +39,7 @@ __all__ = [
     "MdptkError",
     "NotConverged",
     "PolicyEvaluation",
+    "RobustMDP",
     "Run",
     "Solution",
     "Theorem",
@@ -61,6 +63,7 @@ _HOME = {
         "NotConverged",
     ),
     "mdptk.core.models": ("CMDP", "MDP", "AverageRewardMDP", "FiniteHorizonMDP", "PolicyEvaluation"),
+    "mdptk.core.robust": ("RobustMDP",),
     "mdptk.core.run": ("Run", "run"),
     "mdptk.io": ("from_gymnasium", "load", "save"),
     "mdptk.plotting": ("plot",),

@@ -21,6 +21,7 @@ from mdptk.core.models import (
     expect,
     is_sparse,
 )
+from mdptk.core.robust import RobustMDP
 
 Array = Any  # a numpy array, or a jax array inside a compiled run
 
@@ -317,18 +318,20 @@ def optimal(problem: MDP | FiniteHorizonMDP) -> Optimum:
     raise NotConverged("policy iteration did not settle in 1000 iterations", float(np.max(gain)))
 
 
-def rounding(problem: MDP | FiniteHorizonMDP) -> float:
+def rounding(problem: MDP | FiniteHorizonMDP | RobustMDP) -> float:
     r"""How far a computed value can be off: :math:`8\varepsilon\,\kappa\,\|V\|_\infty`.
 
     :math:`\kappa = (1+\gamma)/(1-\gamma)` is the condition number of :math:`I - \gamma P_\pi` in the maximum norm and
     :math:`\|r\|_\infty/(1-\gamma)` bounds the values; with stages the error grows by one addition per stage.
-    The factor 8 covers the growth of a backward stable elimination and the accumulation of the products.
+    The factor 8 covers the growth of a backward stable elimination and the accumulation of the products; a robust
+    backup adds its own roundings.
     """
     eps = float(np.finfo(float).eps)
     scale = float(abs(problem.r).max())
     if isinstance(problem, FiniteHorizonMDP):
         return 8 * eps * problem.H**2 * scale
-    return 8 * eps * (1 + problem.gamma) / (1 - problem.gamma) ** 2 * scale
+    factor = 2 * problem.terms if isinstance(problem, RobustMDP) else 8
+    return factor * eps * (1 + problem.gamma) / (1 - problem.gamma) ** 2 * scale
 
 
 @lru_cache(maxsize=256)
@@ -349,4 +352,8 @@ def truth(problem: Any) -> Truth:
     """The problem beside its exact answer."""
     if isinstance(problem, PolicyEvaluation):
         return Truth(problem, fixed_point(problem))
+    if isinstance(problem, RobustMDP):
+        from mdptk.core.minimax import robust_optimal  # which is built on this module
+
+        return Truth(problem, robust_optimal(problem))
     return Truth(problem, optimal(problem))

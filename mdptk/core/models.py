@@ -213,6 +213,17 @@ class MDP(_Sizes):
         """Leading axes: () for one model."""
         return self.r.shape[:-2]
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of states and actions."""
+        return self.S, self.A
+
+    @property
+    def terms(self) -> int:
+        """Roundings of a backup, see `Backup`: as many as a row of ``P`` has entries, and four."""
+        longest = int(np.diff(self.P.indptr).max()) if self.sparse else self.S
+        return longest + 4
+
     def q(self, v: Any) -> Any:  # of numpy, or of jax inside a compiled run
         """One backup without the maximum, ``r + gamma P v``: values (..., S) to action values (..., S, A)."""
         return self.r + self.gamma * expect(self.P, v, self.A)

@@ -9,9 +9,18 @@ from typing import Any
 from mdptk.solve._constrained import FarkasRay
 from mdptk.solve._exact_rational import Certificate, certify
 from mdptk.solve.dispatch import solve
-from mdptk.solve.solution import ConstrainedSolution, ExactSolution, Solution
+from mdptk.solve.solution import ConstrainedSolution, ExactSolution, RobustSolution, Solution
 
-__all__ = ["Certificate", "ConstrainedSolution", "ExactSolution", "FarkasRay", "Solution", "certify", "solve"]
+__all__ = [
+    "Certificate",
+    "ConstrainedSolution",
+    "ExactSolution",
+    "FarkasRay",
+    "RobustSolution",
+    "Solution",
+    "certify",
+    "solve",
+]
 
 
 class _CallablePackage(ModuleType):

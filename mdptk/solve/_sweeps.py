@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mdptk.core.errors import NotConverged
-from mdptk.solve.certificates import WIDE, Bracket, bracket, rounding
+from mdptk.solve.certificates import WIDE, Bracket, backup_noise, bracket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mdptk.core.models import MDP, Array
+    from mdptk.core.backup import Backup
+    from mdptk.core.models import Array
 
 LIMIT = 1_000_000  # sweeps; value iteration at gamma = 0.9999 and tol = 1e-10 takes half of them at worst
 PATIENCE = 100  # sweeps without progress once the residual is rounding
 
 
 def sweep(
-    mdp: MDP, step: Callable[[MDP, Array, Array], Array], tol: float, guess: Array | None = None
+    mdp: Backup, step: Callable[[Any, Array, Array], Array], tol: float, guess: Array | None = None
 ) -> tuple[Bracket, int]:
     r"""Repeat ``v = step(mdp, v, q)``, with ``q = r + gamma P v``, until :math:`V^*` is known to `tol`.
 
@@ -28,8 +29,10 @@ def sweep(
     from `guess` if there is one.
     """
     gamma = mdp.gamma
-    v = np.full(mdp.S, mdp.r.min() / (1 - gamma)) if guess is None else guess  # Tv >= v: from here it rises to V*
-    reached, ask = bracket(mdp, np.zeros(mdp.S)).width, tol / 2  # raises if nothing contracts
+    v = (
+        np.full(mdp.shape[0], mdp.r.min() / (1 - gamma)) if guess is None else guess
+    )  # Tv >= v: from here it rises to V*
+    reached, ask = bracket(mdp, np.zeros(mdp.shape[0])).width, tol / 2  # raises if nothing contracts
     least, idle, k = np.inf, 0, 0
     for k in range(LIMIT):
         q = mdp.q(v)
@@ -39,7 +42,7 @@ def sweep(
         if not np.isfinite(size):
             break
         least, idle = (size, 0) if size < least else (least, idle + 1)
-        stuck = idle >= PATIENCE and size <= 4 * rounding(mdp.P, mdp.r, v, np.finfo(float).eps)
+        stuck = idle >= PATIENCE and size <= 4 * backup_noise(mdp, v, np.finfo(float).eps)
         if gamma * (high - low) / (1 - gamma) <= ask or stuck:
             b = bracket(mdp, v + WIDE(low + high) / (2 * (1 - gamma)))
             reached = min(reached, b.width)
@@ -49,6 +52,6 @@ def sweep(
                 break
             ask /= 4
             v = v + low / (1 - gamma)  # still below V*, and Tv >= v
-            continue
+            q = mdp.q(v)
         v = step(mdp, v, q)
     raise NotConverged(f"bounds {reached:.3g} apart after {k} sweeps, tol = {tol:.3g}", reached)

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 from mdptk.solve._sweeps import sweep
 
 if TYPE_CHECKING:
-    from mdptk.core.models import MDP, Array
+    from mdptk.core.backup import Backup
+    from mdptk.core.models import Array
     from mdptk.solve.certificates import Bracket
 
 
-def step(mdp: MDP, v: Array, q: Array) -> Array:
+def step(mdp: Backup, v: Array, q: Array) -> Array:
     """One sweep, from ``q = r + gamma P v``."""
     return q.max(-1)
 
 
-def value_iteration(mdp: MDP, tol: float) -> tuple[Bracket, int]:
+def value_iteration(mdp: Backup, tol: float) -> tuple[Bracket, int]:
     """Bounds on the optimal value that are `tol` apart, and the number of sweeps."""
     return sweep(mdp, step, tol)

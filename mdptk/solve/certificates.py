@@ -38,6 +38,8 @@ from mdptk.core.models import (
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from mdptk.core.backup import Backup
+
 # 64 bits of mantissa on x86, 113 on arm64 Linux; elsewhere long double is float64, or no IEEE format at all
 WIDE = np.longdouble if np.finfo(np.longdouble).nmant in (63, 112) else np.float64
 U, TINY = np.finfo(WIDE).eps / 2, np.finfo(np.float64).tiny
@@ -51,6 +53,7 @@ class Bracket(NamedTuple):
     actions: Array  # (S,) or (H, S): greedy actions; the value of this policy is at least `lower`
     residual: Array  # (S,): Tv - v in the widest float; for stages zeros of the shape of the bounds
     noise: float  # how far rounding can have moved an entry of `residual`
+    guess: Array | None = None  # (S,): v in the widest float
 
     @property
     def width(self) -> float:
@@ -60,13 +63,14 @@ class Bracket(NamedTuple):
         return width if width >= 0 else float("inf")
 
 
-def bracket(mdp: MDP, v: ArrayLike) -> Bracket:
+def bracket(mdp: Backup, v: ArrayLike) -> Bracket:
     r"""Bounds on :math:`V^*` from any guess `v`; the closer the guess, the closer the bounds.
 
     Parameters
     ----------
     mdp
-        One model, dense or sparse.
+        One model, dense or sparse, or any other `Backup`: nothing is asked of ``r + gamma P v`` but that it is monotone
+        in `v` and moves with a constant as rows of ``P`` that sum to one let it.
     v
         Any finite numbers, shape (S,).
 
@@ -84,21 +88,21 @@ def bracket(mdp: MDP, v: ArrayLike) -> Bracket:
     >>> bool(b.lower[0] <= 2.0 <= b.upper[0]), b.width < 1e-14
     (True, True)
     """
-    v = _guess(v, mdp.S)
+    v = _guess(v, mdp.shape[0])
     with np.errstate(over="ignore", invalid="ignore"):
-        low, high = moduli(mdp)
+        low, high = moduli(mdp) if isinstance(mdp, MDP) else _loose_moduli(mdp.gamma, mdp.terms)
         if not high < 1:
             raise NotConverged(
                 f"gamma = {mdp.gamma!r} times the largest row sum of P may reach {float(high)!r}: no contraction",
                 float("inf"),
             )
         q = mdp.q(v)
-        noise = rounding(mdp.P, mdp.r, v)
+        noise = backup_noise(mdp, v)
         w = q.max(-1)
         residual = w - v
         upper = _up(_up(w + noise) + _shift(residual.max(), noise, low, high))
         lower = -_up(_up(noise - w) + _shift((-residual).max(), noise, low, high))
-    return Bracket(float_below(lower), float_above(upper), q.argmax(-1), residual, float(noise))
+    return Bracket(float_below(lower), float_above(upper), q.argmax(-1), residual, float(noise), v)
 
 
 def bracket_of_sweep(mdp: MDP, w: Array, actions: Array, extremes: tuple[float, float], size: float) -> Bracket:
@@ -122,8 +126,7 @@ def bracket_of_sweep(mdp: MDP, w: Array, actions: Array, extremes: tuple[float, 
     with np.errstate(over="ignore", invalid="ignore"):
         u = np.finfo(np.float64).eps / 2
         n = successors(mdp.P)
-        slack = WIDE(ROW_SUM_TOLERANCE) + 2 * (n + 4) * u  # the sums that were checked were rounded, too
-        low, high = _down(WIDE(mdp.gamma) * (1 - slack)), _up(WIDE(mdp.gamma) * (1 + slack))
+        low, high = _loose_moduli(mdp.gamma, n + 4)
         if not high < 1:
             return Bracket(np.full_like(w, -np.inf), np.full_like(w, np.inf), actions, w, float("inf"))
         noise = (n + 4) * u * (WIDE(max(mdp.r.max(), -mdp.r.min())) + size) * (1 + 8 * U) + TINY
@@ -149,6 +152,12 @@ def _shift(delta: Any, noise: Any, low: Any, high: Any) -> Any:
     return _up(low * _up(delta / _up(1 - low)))
 
 
+def _loose_moduli(gamma: float, terms: int) -> tuple[Any, Any]:
+    """Bounds on ``gamma`` times the row sums where the model has checked that they are one within 1e-9."""
+    slack = WIDE(ROW_SUM_TOLERANCE) + terms * np.finfo(np.float64).eps  # the sums that were checked were rounded, too
+    return _down(WIDE(gamma) * (1 - slack)), _up(WIDE(gamma) * (1 + slack))
+
+
 def moduli(mdp: MDP) -> tuple[Any, Any]:
     """Bounds, in the widest float, on ``gamma`` times the row sums of ``P``: at least the first, at most the second."""
     total = row_sums(mdp.P)
@@ -170,6 +179,11 @@ def successors(P: Any) -> int:
 def rounding(P: Any, r: Array, v: Array, u: Any = U) -> Any:
     """How far an entry of a computed ``r + gamma P v``, with ``gamma <= 1``, can be off; step 4 above."""
     return (successors(P) + 4) * u * (WIDE(abs(r).max()) + abs(v).max()) + TINY
+
+
+def backup_noise(mdp: Backup, v: Array, u: Any = U) -> Any:
+    """How far an entry of a computed ``mdp.q(v)`` can be off; `rounding` for every `Backup`."""
+    return mdp.terms * u * (WIDE(abs(mdp.r).max()) + abs(v).max()) + TINY
 
 
 def bracket_stages(problem: FiniteHorizonMDP) -> Bracket:

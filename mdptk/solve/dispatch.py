@@ -11,6 +11,7 @@ import numpy as np
 from mdptk.core.errors import InvalidHyperparameter, InvalidModel
 from mdptk.core.exact import one_hot
 from mdptk.core.models import CMDP, MDP, AverageRewardMDP, FiniteHorizonMDP
+from mdptk.core.robust import RobustMDP
 from mdptk.solve._backward_induction import backward_induction
 from mdptk.solve._constrained import solve_constrained
 from mdptk.solve._exact_rational import solve_exact
@@ -19,8 +20,9 @@ from mdptk.solve._linear_program import dual_linear_program, linear_program
 from mdptk.solve._modified_policy_iteration import modified_policy_iteration
 from mdptk.solve._policy_iteration import policy_iteration
 from mdptk.solve._relative_value_iteration import relative_value_iteration
+from mdptk.solve._robust import robust_policy_iteration
 from mdptk.solve._value_iteration import value_iteration
-from mdptk.solve.solution import Solution, Unsupported
+from mdptk.solve.solution import RobustSolution, Solution, Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +39,7 @@ METHODS: dict[type, dict[str, Callable[..., Any]]] = {
     FiniteHorizonMDP: {"backward": backward_induction},
     AverageRewardMDP: {"rvi": relative_value_iteration},
     CMDP: {"lp": solve_constrained},
+    RobustMDP: {"vi": value_iteration, "pi": robust_policy_iteration},
 }
 DENSE_SOLVE = 500  # states up to which a dense linear solve takes milliseconds
 
@@ -47,17 +50,17 @@ def solve(problem: Any, *, tol: float = 1e-8, method: str = "auto", exact: bool 
     Parameters
     ----------
     problem
-        One `MDP` (dense or sparse), `FiniteHorizonMDP`, `AverageRewardMDP` (whose optimal gain is one number), or
-        `CMDP`.
+        One `MDP` (dense or sparse), `FiniteHorizonMDP`, `AverageRewardMDP` (whose optimal gain is one number), `CMDP`,
+        or `RobustMDP`.
     tol
         Largest distance of the bounds, positive, in the units of the value.
     method
         For `MDP`: ``"vi"`` (value iteration), ``"pi"`` (policy iteration), ``"mpi"`` (modified policy iteration),
         ``"gs"`` (Gauss-Seidel in the order of travel), ``"lp"`` and ``"lp-dual"`` (linear programming); for
         `FiniteHorizonMDP`: ``"backward"``; for `AverageRewardMDP`: ``"rvi"`` (relative value iteration); for `CMDP`:
-        ``"lp"`` (linear programming). ``"auto"``
-        takes policy iteration for dense models of up to 500 states, Gauss-Seidel for large sparse ones with long paths,
-        and modified policy iteration for all others.
+        ``"lp"`` (linear programming); for `RobustMDP`: ``"vi"`` and ``"pi"``, robust value and policy iteration.
+        ``"auto"`` takes policy iteration for dense models of up to 500 states, Gauss-Seidel for large sparse ones with
+        long paths, and modified policy iteration for all others.
     exact
         For `MDP` and `FiniteHorizonMDP` of up to a few hundred states: answer in rational numbers, with python-flint.
         Returns an `ExactSolution`, whose policy is proved optimal and whose bounds are neighbouring float64 numbers;
@@ -67,7 +70,8 @@ def solve(problem: Any, *, tol: float = 1e-8, method: str = "auto", exact: bool 
     -------
     Solution
         Value, policy, and bounds that hold for the stored numbers, rounding included: see `mdptk.solve.certificates`.
-        For `CMDP` a `ConstrainedSolution`: bounds on the optimal return, multipliers, occupancy, violation.
+        For `CMDP` a `ConstrainedSolution`: bounds on the optimal return, multipliers, occupancy, violation. For
+        `RobustMDP` a `RobustSolution`, with the worst kernel.
 
     Raises
     ------
@@ -118,9 +122,11 @@ def solve(problem: Any, *, tol: float = 1e-8, method: str = "auto", exact: bool 
         b, iterations = methods[method](problem, tol)
     value = b.lower + (b.upper - b.lower) / 2
     policy = one_hot(b.actions, problem.A)
-    for x in (value, policy, b.lower, b.upper):
+    extra = (problem.ambiguity.kernel(b.guess),) if isinstance(problem, RobustMDP) else ()
+    for x in (value, policy, b.lower, b.upper, *extra):
         x.setflags(write=False)
-    return Solution(value, policy, b.lower, b.upper, iterations, time.perf_counter() - start, method, reason)
+    kind = RobustSolution if extra else Solution
+    return kind(value, policy, b.lower, b.upper, iterations, time.perf_counter() - start, method, reason, *extra)
 
 
 def _choose(problem: Any, methods: dict[str, Any]) -> tuple[str, str]:
@@ -128,6 +134,9 @@ def _choose(problem: Any, methods: dict[str, Any]) -> tuple[str, str]:
     if len(methods) == 1:
         (only,) = methods
         return only, f"the one method for {type(problem).__name__}"
+    if isinstance(problem, RobustMDP):
+        few = problem.S <= DENSE_SOLVE
+        return ("pi", f"{problem.S} states: few policies") if few else ("vi", f"{problem.S} states: sweeps are cheaper")
     if problem.sparse and long_paths(problem):
         return "gs", (
             f"sparse, {problem.S} states, long paths ({RADIUS} steps reach less than {SMALL:.0%} of them): one pass in "

@@ -102,3 +102,19 @@ class ConstrainedSolution(Solution):
     occupancy: Array
     multipliers: Array
     slater: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RobustSolution(Solution):
+    r"""The optimal value against an adversary between two bounds, a policy, and the worst kernel for it.
+
+    The pair proves the bounds: `policy` earns at least `lower` in every kernel of the ambiguity set, and in `kernel` no
+    policy earns more than `upper`. So the value of `policy` in `kernel` lies between them, and both are optimal.
+
+    Attributes
+    ----------
+    kernel
+        ``P[s, a, s']`` of the ambiguity set, up to rounding (`upper` is for the kernel that it was rounded from).
+    """
+
+    kernel: Array
