@@ -49,6 +49,9 @@ SHOWN = (
     "baird",
     "jao",
     "constrained_two_state",
+    "two_arms",
+    "good_arm",
+    "ten_arms",
 )
 COMPILED = 5
 SIGN = {"<=": r"\leq", ">=": r"\geq", "=": "="}

@@ -16,12 +16,14 @@ import mdptk.algorithms
 import mdptk.problems
 from mdptk.core import models
 from mdptk.core.algorithm import Algorithm, Learner, Solver
+from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.errors import MdptkError
 from mdptk.core.models import MDP, FiniteHorizonMDP, PolicyEvaluation
 from mdptk.theory import Theorem
 
 MODELS = {
-    kind.__name__: kind for kind in (MDP, FiniteHorizonMDP, models.AverageRewardMDP, models.CMDP, PolicyEvaluation)
+    kind.__name__: kind
+    for kind in (MDP, FiniteHorizonMDP, models.AverageRewardMDP, models.CMDP, PolicyEvaluation, BernoulliBandit)
 }
 SHAPES = 6  # of problems, for which a learner is compiled
 

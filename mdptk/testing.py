@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from mdptk import registry
 from mdptk.core.algorithm import Algorithm, Learner, Range, Solver
+from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.errors import InvalidHyperparameter, MdptkError
 from mdptk.core.models import MDP, Array, FiniteHorizonMDP, PolicyEvaluation
 from mdptk.core.run import Run, run
@@ -91,6 +92,12 @@ def evaluations(draw: Any, *, max_S: int = 5, max_A: int = 2) -> PolicyEvaluatio
 
 
 @st.composite
+def bandits(draw: Any, *, max_A: int = 4) -> BernoulliBandit:
+    """Bernoulli bandits, those with ties, with arms that always or never pay, and with one arm included."""
+    return BernoulliBandit(draw(_rewards((draw(st.integers(1, max_A)),))))
+
+
+@st.composite
 def policies(draw: Any, problem: MDP | FiniteHorizonMDP) -> Array:
     """Policies of a model: random, almost deterministic, deterministic."""
     return draw(_distributions(problem.r.shape))
@@ -104,7 +111,7 @@ def problems(kind: type) -> st.SearchStrategy:
     MdptkError
         If there is no strategy for the type.
     """
-    known = {MDP: mdps, FiniteHorizonMDP: episodic_mdps, PolicyEvaluation: evaluations}
+    known = {MDP: mdps, FiniteHorizonMDP: episodic_mdps, PolicyEvaluation: evaluations, BernoulliBandit: bandits}
     if kind not in known:
         raise MdptkError(f"no strategy for {kind.__name__}; there are {', '.join(k.__name__ for k in known)}")
     return known[kind]()
@@ -122,7 +129,8 @@ def _few(alg: Algorithm, problems: Mapping[str, Any] | None) -> dict[str, Any]:
     small = {name: p for name, p in _small(type(alg), problems).items() if p.S <= 10}
     by_size = sorted(small, key=lambda name: (small[name].A < 2, small[name].S, name))
     if isinstance(alg, Learner):
-        by_size = list({small[name].S: name for name in reversed(by_size)}.values())[::-1][:3]  # the first of each size
+        size = {name: small[name].A if isinstance(small[name], BernoulliBandit) else small[name].S for name in by_size}
+        by_size = list({size[name]: name for name in reversed(by_size)}.values())[::-1][:3]  # the first of each size
     return {name: small[name] for name in by_size}
 
 

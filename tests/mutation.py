@@ -26,6 +26,7 @@ from rich.table import Table
 
 from mdptk import MDP, FiniteHorizonMDP, PolicyEvaluation, check, registry, run
 from mdptk.core.algorithm import Learner
+from mdptk.core.bandits import BernoulliBandit
 from mdptk.testing import check_exact_statement, check_leading_axes
 
 OPERATORS = {
@@ -45,6 +46,7 @@ PROBLEMS = {
     MDP: ("garnet", "riverswim", "two_state", "softmax_chain"),
     FiniteHorizonMDP: ("coins, H=4", "riverswim, H=4"),
     PolicyEvaluation: ("random_walk", "two_state, uniform policy"),
+    BernoulliBandit: ("two_arms", "good_arm"),
 }
 
 

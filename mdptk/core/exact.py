@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.errors import InvalidModel, NotConverged
 from mdptk.core.models import (
     MDP,
@@ -41,6 +42,13 @@ class FixedPoint(NamedTuple):
     v: Array  # (S,): the true value of the policy
     A: Array  # (n, n): Phi' D (I - gamma P) Phi
     b: Array  # (n,): Phi' D r
+
+
+class BestArm(NamedTuple):
+    """What is optimal in a bandit."""
+
+    v: Array  # (): the largest mean
+    q: Array  # (A,): the means
 
 
 class Truth(NamedTuple):
@@ -356,4 +364,6 @@ def truth(problem: Any) -> Truth:
         from mdptk.core.minimax import robust_optimal  # which is built on this module
 
         return Truth(problem, robust_optimal(problem))
+    if isinstance(problem, BernoulliBandit):
+        return Truth(problem, BestArm(problem.means.max(), problem.means))
     return Truth(problem, optimal(problem))

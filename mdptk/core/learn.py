@@ -20,6 +20,7 @@ import numpy as np
 
 from mdptk.core import exact, oracles
 from mdptk.core.algorithm import Learner
+from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.models import MDP, Array, FiniteHorizonMDP, PolicyEvaluation
 
 BLOCK = 256  # steps whose random numbers are drawn at once
@@ -47,6 +48,8 @@ for _cls in (
     oracles.Online,
     oracles.Trajectories,
     oracles.Transitions,
+    BernoulliBandit,
+    oracles.Bandit,
 ):
     _register(_cls)
 

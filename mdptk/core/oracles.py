@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mdptk.core import exact
+from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.models import MDP, Array, FiniteHorizonMDP, PolicyEvaluation
 
 
@@ -240,3 +241,26 @@ class Transitions:
         s = invert(self._D, u[..., 0])
         a = invert(self._pi[s], u[..., 1])
         return s, self._r[s, a], invert(self._next[s, a], u[..., 2])
+
+
+@dataclass(frozen=True, eq=False)
+class Bandit:
+    """Arms that can be pulled, one at a time; only the reward of the arm that is pulled is seen."""
+
+    model: ClassVar[type] = BernoulliBandit
+
+    _means: Any
+
+    @classmethod
+    def of(cls, problem: BernoulliBandit) -> Bandit:
+        """The oracle of `problem`."""
+        return cls(problem.means)
+
+    @property
+    def A(self) -> int:
+        """Number of arms."""
+        return self._means.shape[0]
+
+    def pull(self, a: Any, u: Any) -> Any:
+        """The reward of arm `a`, 0 or 1, from a uniform `u`."""
+        return (u < self._means[a]) * 1.0

@@ -1,0 +1,1 @@
+"""Bandits: one state, rewards that are drawn, and nothing to plan."""
