@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 
 from mdptk import MDP, FiniteHorizonMDP, PolicyEvaluation, check, registry, run
+from mdptk.algorithms.bandits import thompson_sampling, ucb1
+from mdptk.algorithms.bandits.thompson_sampling import ThompsonSampling
+from mdptk.algorithms.bandits.ucb1 import UCB1
 from mdptk.algorithms.exploration import ucbvi
 from mdptk.algorithms.exploration.ucbvi import UCBVI
 from mdptk.algorithms.mirror_descent import euclidean_pmd, geometric_pmd
@@ -38,6 +41,8 @@ from mdptk.algorithms.td import mean_path_td, td_zero
 from mdptk.algorithms.td.mean_path_td import MeanPathTD
 from mdptk.algorithms.td.td_zero import TDZero
 from mdptk.core import exact
+from mdptk.core.bandits import BernoulliBandit
+from mdptk.problems.bandits import two_arms
 from mdptk.problems.evaluation import random_walk
 from mdptk.problems.garnet import garnet
 from mdptk.problems.riverswim import riverswim
@@ -206,7 +211,36 @@ def _fixed(problem):
 MDPS = {"garnet": garnet(), "riverswim": riverswim()}
 COINS = {"coins": coins().episodic(4)}
 
-PROBLEMS = {MDP: MDPS, FiniteHorizonMDP: COINS, PolicyEvaluation: {"random_walk": random_walk()}}
+
+# bandits --------------------------------------------------------------------------------------------------------
+
+
+def _ucb1(index):
+    def step(self, oracle, state, xi):
+        n = state.n.at[state.a].add(1.0)
+        x = state.x.at[state.a].add(oracle.pull(state.a, xi))
+        return ucb1.State(n, x, index(n, x, jnp.maximum(n, 1)).argmax())
+
+    return step
+
+
+def _thompson(gain, prior):
+    def step(self, oracle, state, xi):
+        n = state.n.at[state.a].add(1.0)
+        x = state.x.at[state.a].add(gain(oracle.pull(state.a, xi[0])))
+        k = jnp.stack([prior + x, 1 + n - x])
+        g, h = thompson_sampling._gamma(k, *xi[1:].reshape(2, 2, oracle.A, thompson_sampling.ATTEMPTS))
+        return thompson_sampling.State(n, x, (g / (g + h)).argmax())
+
+    return step
+
+
+PROBLEMS = {
+    MDP: MDPS,
+    FiniteHorizonMDP: COINS,
+    PolicyEvaluation: {"random_walk": random_walk()},
+    BernoulliBandit: {"two_arms": two_arms()},
+}
 
 THEOREM = {  # caught by the theorems alone
     "VI, wrong sign": mutate(ValueIteration, "M", step=_vi(lambda p, v: (p.r - p.gamma * (p.P @ v)).max(-1))),
@@ -258,6 +292,10 @@ THEOREM = {  # caught by the theorems alone
         UCBVI, "M", _plan=_ucbvi_plan(lambda self, left, m, SAH: _right_bonus(self, left, m, SAH) / 4)
     ),
     "UCBVI, next state miscounted": mutate(UCBVI, "M", step=_ucbvi_count(lambda s, a: (s[:-1], a, s[:-1]))),
+    "UCB1, worst mean": mutate(
+        UCB1, "M", step=_ucb1(lambda n, x, m: jnp.where(n > 0, -x / m + jnp.sqrt(2 * jnp.log(n.sum()) / m), jnp.inf))
+    ),
+    "ThompsonSampling, losses counted as wins": mutate(ThompsonSampling, "M", step=_thompson(lambda x: 1 - x, 1)),
     "MeanPathTD, wrong sign": mutate(MeanPathTD, "M", step=_mean_path(lambda p, x: _fixed(p).A @ x - _fixed(p).b)),
     "MeanPathTD, half a step": mutate(
         MeanPathTD, "M", step=_mean_path(lambda p, x: (_fixed(p).b - _fixed(p).A @ x) / 2)
@@ -300,6 +338,10 @@ LOOPS = {  # an index too many or too few: no bound notices, the pseudo-code doe
     "UCBVI, n + 1 in place of n": mutate(
         UCBVI, "M", _plan=_ucbvi_plan(lambda self, left, m, SAH: _right_bonus(self, left, m + 1, SAH))
     ),
+    "UCB1, half the bonus": mutate(
+        UCB1, "M", step=_ucb1(lambda n, x, m: jnp.where(n > 0, x / m + jnp.sqrt(jnp.log(n.sum()) / m), jnp.inf))
+    ),
+    "ThompsonSampling, prior of one win": mutate(ThompsonSampling, "M", step=_thompson(lambda x: x, 2)),
     "MeanPathTD, average one step late": mutate(
         MeanPathTD,
         "M",
@@ -316,7 +358,9 @@ LOOPS = {  # an index too many or too few: no bound notices, the pseudo-code doe
 @pytest.mark.parametrize("name", THEOREM)
 def test_caught_by_theorems(name):
     mutant = THEOREM[name]
-    with pytest.raises(AssertionError, match=r" on (garnet|riverswim|coins|random_walk): "):  # that is, violated
+    with pytest.raises(
+        AssertionError, match=r" on (garnet|riverswim|coins|random_walk|two_arms): "
+    ):  # that is, violated
         check_theorems(mutant(), PROBLEMS[mutant.model()])
 
 

@@ -30,7 +30,7 @@ def test_refused(means, message):
 
 
 def test_problems_refuse():
-    with pytest.raises(InvalidModel, match="delta = 0.6"):
+    with pytest.raises(InvalidModel, match=r"delta = 0\.6"):
         good_arm(delta=0.6)
     with pytest.raises(InvalidModel, match=r"means\[0\]"):
         two_arms(delta=1.2)

@@ -28,7 +28,7 @@ import jax.numpy as jnp
 from mdptk.core.algorithm import Learner, Measure
 from mdptk.core.oracles import Bandit
 from mdptk.theory import Asymptotic, Cite, Theorem
-from mdptk.theory.stock_bandits import REGRET, regret
+from mdptk.theory.stock_bandits import DEVIATION, MEANS, REGRET, regret
 
 ATTEMPTS = 12  # at a gamma variable, all drawn ahead: no loop whose length depends on chance
 
@@ -57,8 +57,8 @@ class ThompsonSampling(Learner[Bandit, State]):
     """Thompson sampling for Bernoulli rewards, from uniform priors; one step is one pull."""
 
     sees: ClassVar[type] = Bandit
-    theorems: ClassVar[tuple[Theorem, ...]] = (LOGARITHMIC,)
-    measures: ClassVar[tuple[Measure, ...]] = (REGRET,)
+    theorems: ClassVar[tuple[Theorem, ...]] = (MEANS, LOGARITHMIC)
+    measures: ClassVar[tuple[Measure, ...]] = (REGRET, DEVIATION)
 
     def init(self, oracle: Bandit, key: Any) -> State:
         zero = jnp.zeros(oracle.A)

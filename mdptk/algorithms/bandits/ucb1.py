@@ -30,7 +30,7 @@ from sympy import log, pi, sqrt
 from mdptk.core.algorithm import Learner, Measure
 from mdptk.core.oracles import Bandit
 from mdptk.theory import Cite, InExpectation, Theorem
-from mdptk.theory.stock_bandits import REGRET, inverse_gaps, regret, total_gap
+from mdptk.theory.stock_bandits import DEVIATION, MEANS, REGRET, inverse_gaps, regret, total_gap
 from mdptk.theory.symbols import A, t
 
 
@@ -68,8 +68,8 @@ class UCB1(Learner[Bandit, State]):
     """UCB1, which has no hyperparameters; one step is one pull."""
 
     sees: ClassVar[type] = Bandit
-    theorems: ClassVar[tuple[Theorem, ...]] = (BY_GAPS, WORST_CASE)
-    measures: ClassVar[tuple[Measure, ...]] = (REGRET,)
+    theorems: ClassVar[tuple[Theorem, ...]] = (MEANS, BY_GAPS, WORST_CASE)
+    measures: ClassVar[tuple[Measure, ...]] = (REGRET, DEVIATION)
 
     def init(self, oracle: Bandit, key: Any) -> State:
         return State(n=jnp.zeros(oracle.A), x=jnp.zeros(oracle.A), a=jnp.zeros((), int))

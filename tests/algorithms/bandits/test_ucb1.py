@@ -40,7 +40,7 @@ def test_regret_counts_the_pulls_of_bad_arms():
 
 
 def test_theorems_say_something_where_arms_differ_much():
-    by_gaps, worst_case = check(run(UCB1(), BernoulliBandit([0.0, 1.0]), 1024, repeats=8))
+    _, by_gaps, worst_case = check(run(UCB1(), BernoulliBandit([0.0, 1.0]), 1024, repeats=8))
     for v in (by_gaps, worst_case):
         assert v.ok
         assert v.informative
