@@ -12,9 +12,19 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from mdptk.cli._common import add_source_options, named_problem, output, positive, refuse_existing, write_arrays
+from mdptk.cli._common import (
+    add_source_options,
+    named_problem,
+    natural,
+    output,
+    positive,
+    refuse_existing,
+    write_arrays,
+)
+from mdptk.core.errors import InvalidHyperparameter
 from mdptk.core.models import MDP, Array, FiniteHorizonMDP
-from mdptk.solve import ConstrainedSolution, Solution, solve
+from mdptk.solve import ConstrainedSolution, Solution, on_mesh, solve
+from mdptk.solve._mesh import join
 from mdptk.sweep import view
 
 
@@ -28,6 +38,12 @@ def add_parser(commands: Any) -> None:
     p.add_argument("--rows", type=positive, default=20, metavar="N", help="states that are printed (default 20)")
     p.add_argument("--save", type=Path, metavar="PATH.npz", help="write value, policy, lower, upper")
     p.add_argument("--force", action="store_true", help="replace the file of --save")
+    p.add_argument(
+        "--hosts",
+        metavar="HOST:PORT,...",
+        help="solve on several machines: all processes, the same list for each; they meet at the first one",
+    )
+    p.add_argument("--rank", type=natural, metavar="I", help="which of --hosts this process is, from 0 on")
     p.set_defaults(command=solve_command)
 
 
@@ -35,10 +51,18 @@ def solve_command(args: argparse.Namespace) -> int:
     """The command."""
     if args.save:
         refuse_existing(args.save, force=args.force)
+    if (args.hosts is None) != (args.rank is None):
+        raise InvalidHyperparameter("--hosts and --rank belong together: who takes part, and who this process is")
     problem = named_problem(args.source, args.gamma, args.reward).problem
     if args.horizon:
         problem, _ = view(problem, FiniteHorizonMDP, args.horizon)
-    solution = solve(problem, tol=args.tol, method=args.method)
+    if args.hosts is None:
+        solution = solve(problem, tol=args.tol, method=args.method)
+    else:
+        with join(args.hosts.split(","), args.rank):
+            solution = on_mesh(problem, tol=args.tol, method="mpi" if args.method == "auto" else args.method)
+        if args.rank:  # the first one tells
+            return 0
     _print(problem, solution, args.rows)
     if args.save:
         write_arrays(args.save, {name: getattr(solution, name) for name in ("value", "policy", "lower", "upper")})

@@ -90,6 +90,22 @@ def _dense_kernel(P: ArrayLike, stages: bool) -> Array:
     return P
 
 
+def check_rows(P: Any, A: int, first: int = 0) -> None:
+    """Raise InvalidModel unless the rows of a CSR `P` are those of states from `first` on, with `A` actions each."""
+    if not np.isfinite(P.data).all() or (P.data < 0).any():
+        k = int(np.flatnonzero(~np.isfinite(P.data) | (P.data < 0))[0])
+        row = int(np.searchsorted(P.indptr, k, side="right") - 1)
+        raise InvalidModel(f"P[{first + row // A}, {row % A}, {P.indices[k]}] = {P.data[k]} is not a probability")
+    total = np.asarray(P.sum(1)).ravel()
+    bad = abs(total - 1) > ROW_SUM_TOLERANCE
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise InvalidModel(
+            f"P[{first + row // A}, {row % A}] is not a probability vector: sum {total[row]:.12g}, "
+            f"{P.indptr[row + 1] - P.indptr[row]} entries"
+        )
+
+
 def _sparse_kernel(P: Any) -> Any:
     import scipy.sparse as sp  # only for models that are sparse: scipy.sparse costs half a second
 
@@ -100,19 +116,7 @@ def _sparse_kernel(P: Any) -> Any:
     SA, S = P.shape
     if S == 0 or SA == 0 or SA % S:
         raise InvalidModel(f"sparse P has shape {P.shape}, expected (S * A, S) with row s * A + a")
-    A = SA // S
-    if not np.isfinite(P.data).all() or (P.data < 0).any():
-        k = int(np.flatnonzero(~np.isfinite(P.data) | (P.data < 0))[0])
-        row = int(np.searchsorted(P.indptr, k, side="right") - 1)
-        raise InvalidModel(f"P[{row // A}, {row % A}, {P.indices[k]}] = {P.data[k]} is not a probability")
-    total = np.asarray(P.sum(1)).ravel()
-    bad = abs(total - 1) > ROW_SUM_TOLERANCE
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise InvalidModel(
-            f"P[{row // A}, {row % A}] is not a probability vector: sum {total[row]:.12g}, "
-            f"{P.indptr[row + 1] - P.indptr[row]} entries"
-        )
+    check_rows(P, SA // S)
     for part in (P.data, P.indices, P.indptr):
         part.setflags(write=False)
     return P

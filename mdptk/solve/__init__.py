@@ -8,6 +8,7 @@ from typing import Any
 
 from mdptk.solve._constrained import FarkasRay
 from mdptk.solve._exact_rational import Certificate, certify
+from mdptk.solve._mesh import ShardedMDP, on_mesh, states_of
 from mdptk.solve.dispatch import solve
 from mdptk.solve.solution import ConstrainedSolution, ExactSolution, RobustSolution, Solution
 
@@ -17,9 +18,12 @@ __all__ = [
     "ExactSolution",
     "FarkasRay",
     "RobustSolution",
+    "ShardedMDP",
     "Solution",
     "certify",
+    "on_mesh",
     "solve",
+    "states_of",
 ]
 
 

@@ -158,7 +158,7 @@ def _loose_moduli(gamma: float, terms: int) -> tuple[Any, Any]:
     return _down(WIDE(gamma) * (1 - slack)), _up(WIDE(gamma) * (1 + slack))
 
 
-def moduli(mdp: MDP) -> tuple[Any, Any]:
+def moduli(mdp: Any) -> tuple[Any, Any]:
     """Bounds, in the widest float, on ``gamma`` times the row sums of ``P``: at least the first, at most the second."""
     total = row_sums(mdp.P)
     slack = (successors(mdp.P) + 4) * U
