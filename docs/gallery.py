@@ -261,6 +261,8 @@ def _facts(theorem: Theorem) -> str:
     """Status with its reason, what it is good for if a run that never moves satisfies it, where it is derived."""
     status = STATUS[theorem.status]
     facts = [f"**{status}**" + (f" {_sentence(_words(theorem.reason))}" if theorem.reason else "")]
+    if theorem.iterate:
+        facts.insert(0, f"It speaks about the **{theorem.iterate}** iterate.")
     if theorem.silent:
         facts.append(f"**Silent**, since a run that never moves satisfies it too: {_words(theorem.silent)}.")
     if theorem.proof:

@@ -279,6 +279,8 @@ def _facts(th: Theorem) -> str:
         "source": source,
         "status": _status(th) + (f": {_prose(th.reason)}" if th.reason else ""),
     }
+    if th.iterate:
+        facts["iterate"] = th.iterate
     if th.silent:
         facts["silent"] = f"{_prose(th.silent)}"
     if th.proof:

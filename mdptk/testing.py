@@ -23,8 +23,9 @@ from mdptk import registry
 from mdptk.core.algorithm import Algorithm, Learner, Range, Solver
 from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.errors import InvalidHyperparameter, MdptkError
-from mdptk.core.models import MDP, Array, FiniteHorizonMDP, PolicyEvaluation
+from mdptk.core.models import CMDP, MDP, Array, FiniteHorizonMDP, PolicyEvaluation
 from mdptk.core.run import Run, run
+from mdptk.problems.constrained import budgets_with_slack
 from mdptk.theory import check
 
 Reference = Callable[[Any, Any, int], Mapping[str, Any]]
@@ -98,6 +99,35 @@ def bandits(draw: Any, *, max_A: int = 4) -> BernoulliBandit:
 
 
 @st.composite
+def cmdps(
+    draw: Any,
+    *,
+    feasible: bool = True,
+    max_S: int = 4,
+    max_A: int = 3,
+    max_m: int = 3,
+    gammas: tuple[float, ...] = (0.0, 0.3, 0.9),
+    slack: tuple[float, ...] = (1e-1, 1e-2, 1e-3),
+) -> CMDP:
+    """Constrained models with a drawn Slater constant; or infeasible ones, by a drawn amount.
+
+    Rewards and costs are in [0, 1]. With one action, or costs that are the same for all actions, every policy has the
+    drawn slack in the constraint that is hardest to meet.
+
+    Parameters
+    ----------
+    feasible
+        Whether some policy meets all budgets, with slack.
+    slack
+        Slater constants to draw from; what an infeasible problem lacks.
+    """
+    mdp = draw(mdps(max_S=max_S, max_A=max_A, gammas=gammas))
+    c = draw(_rewards((draw(st.integers(1, max_m)), mdp.S, mdp.A)))
+    xi = draw(st.sampled_from(slack))
+    return CMDP(mdp, c, budgets_with_slack(mdp, c, xi if feasible else -xi))
+
+
+@st.composite
 def policies(draw: Any, problem: MDP | FiniteHorizonMDP) -> Array:
     """Policies of a model: random, almost deterministic, deterministic."""
     return draw(_distributions(problem.r.shape))
@@ -111,7 +141,13 @@ def problems(kind: type) -> st.SearchStrategy:
     MdptkError
         If there is no strategy for the type.
     """
-    known = {MDP: mdps, FiniteHorizonMDP: episodic_mdps, PolicyEvaluation: evaluations, BernoulliBandit: bandits}
+    known = {
+        MDP: mdps,
+        FiniteHorizonMDP: episodic_mdps,
+        PolicyEvaluation: evaluations,
+        BernoulliBandit: bandits,
+        CMDP: cmdps,
+    }
     if kind not in known:
         raise MdptkError(f"no strategy for {kind.__name__}; there are {', '.join(k.__name__ for k in known)}")
     return known[kind]()

@@ -81,6 +81,7 @@ def facts(th: Theorem) -> dict[str, str]:
     lines = {
         "LaTeX": th.latex,
         "holds": th.holds.text + (f", for t >= {th.since}" if th.since != 1 else ""),
+        "iterate": f"of the {th.iterate} iterate" if th.iterate else "",
         "assumes": "; ".join(a.text for a in th.assumes) or "nothing",
         "source": citation(th.cite),
         "link": found.link if found else "",

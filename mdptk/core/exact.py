@@ -15,6 +15,7 @@ import numpy as np
 from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.errors import InvalidModel, NotConverged
 from mdptk.core.models import (
+    CMDP,
     MDP,
     ROW_SUM_TOLERANCE,
     FiniteHorizonMDP,
@@ -236,6 +237,24 @@ def performance_gap(problem: MDP | FiniteHorizonMDP, optimum: Optimum, pi: Array
     return gap if stages else gap / (1 - problem.gamma)
 
 
+# with constraints -----------------------------------------------------------------------------------------------
+
+
+def returns(problem: CMDP, pi: Array) -> Array:
+    r"""What a policy earns and spends, :math:`(V_r^\pi, V_{c_1}^\pi, \ldots, V_{c_m}^\pi)(\rho)`, (..., 1 + m)."""
+    mdp = problem.mdp
+    x = occupancy(mdp, pi)[..., None] * pi / (1 - mdp.gamma)
+    xp = namespace(x)
+    return xp.einsum("...sa,isa->...i", x, xp.concatenate([mdp.r[None], problem.c]))
+
+
+def conditional(x: Array) -> Array:
+    """The policy with the occupancy ``x[..., s, a]``; uniform in states where that is zero."""
+    xp = namespace(x)
+    total = x.sum(-1, keepdims=True)
+    return xp.where(total > 0, x / xp.where(total > 0, total, 1.0), 1 / x.shape[-1])
+
+
 # with entropy ---------------------------------------------------------------------------------------------------
 # The reward of an action is r - tau log pi(a|s). Policies come as log-probabilities: probabilities may underflow.
 
@@ -357,7 +376,9 @@ def fixed_point(problem: PolicyEvaluation) -> FixedPoint:
 
 
 def truth(problem: Any) -> Truth:
-    """The problem beside its exact answer."""
+    """The problem beside its exact answer; without it for a CMDP, whose answer takes a linear program."""
+    if isinstance(problem, CMDP):
+        return Truth(problem, None)
     if isinstance(problem, PolicyEvaluation):
         return Truth(problem, fixed_point(problem))
     if isinstance(problem, RobustMDP):

@@ -377,6 +377,25 @@ class CMDP:
         """Number of constraints."""
         return len(self.b)
 
+    @property
+    def S(self) -> int:
+        """Number of states."""
+        return self.mdp.S
+
+    @property
+    def A(self) -> int:
+        """Number of actions."""
+        return self.mdp.A
+
+    @property
+    def gamma(self) -> float:
+        """Discount."""
+        return self.mdp.gamma
+
+    def penalised(self, lam: Array) -> MDP:
+        r"""The model whose reward is :math:`r - \lambda c`, what a price of each cost makes of the reward."""
+        return replace(self.mdp, r=self.mdp.r - np.tensordot(lam, self.c, 1))
+
     def __repr__(self) -> str:
         return f"CMDP({self.mdp!r}, m={self.m})"
 

@@ -2,7 +2,126 @@
 
 from __future__ import annotations
 
-from mdptk.core.models import CMDP, MDP
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mdptk.core import exact
+from mdptk.core.models import CMDP, MDP, Array
+from mdptk.problems.garnet import garnet
+from mdptk.problems.gridworld import gridworld
+from mdptk.solve import solve
+
+
+def budgets_with_slack(mdp: MDP, c: Any, xi: float) -> Array:
+    r"""Budgets for the costs `c` with the Slater constant `xi`, up to the accuracy of a linear program.
+
+    That is, :math:`\max_\pi \min_i b_i - V_{c_i}^\pi(\rho) = \xi`. They are what the uniform policy spends, all moved
+    by the same amount.
+
+    Parameters
+    ----------
+    mdp
+        The model.
+    c
+        Costs ``c[i, s, a]``, shape (m, S, A).
+    xi
+        The constant, in units of discounted cost. If it is negative, every policy exceeds some budget by ``-xi``.
+    """
+    uniform = np.full((mdp.S, mdp.A), 1 / mdp.A)
+    spent = exact.returns(CMDP(mdp, c, np.zeros(len(c))), uniform)[1:]
+    size = max(1.0, float(abs(np.asarray(c)).max()) / (1 - mdp.gamma))
+    slack = solve(CMDP(mdp, c, spent + size), tol=1e-6 * max(size, float(abs(mdp.r).max()) / (1 - mdp.gamma))).slater  # type: ignore[attr-defined]
+    return spent + size - slack + xi
+
+
+def paradoxical(gamma: float = 0.5, b: float = 0.5) -> CMDP:
+    r"""One state, two actions, and the reward is the cost: the optimum has to toss a coin.
+
+    Action 1 pays 1 and costs 1, action 0 does neither, so :math:`V_r = V_c = \frac{p}{1-\gamma}` with the probability
+    `p` of action 1. Optimal is :math:`p = (1-\gamma) b` alone, with the value `b` and, for
+    :math:`0 < b < \frac1{1-\gamma}`, the multiplier 1 alone. At that price both actions are worth the same, so nothing
+    pulls to the optimum: the Lagrangian :math:`L = \frac{p}{1-\gamma}(1 - \lambda) + \lambda b` is a saddle without
+    curvature, around which gradient descent-ascent cycles.
+
+    Source: the smallest problem of the kind that Moskovitz et al. [moskovitz2023reload] call paradoxical (the reward
+    asks for what the constraint forbids); their own instance was not at hand.
+
+    Parameters
+    ----------
+    gamma
+        Discount in [0, 1).
+    b
+        Budget, in units of discounted cost.
+
+    Examples
+    --------
+    >>> paradoxical()
+    CMDP(MDP(S=1, A=2, gamma=0.5), m=1)
+    """
+    return CMDP(MDP([[[1.0], [1.0]]], [[0, 1]], gamma), c=[[0, 1]], b=b)
+
+
+def hazard_gridworld(gamma: float = 0.9, slip: float = 0.1, b: float = 0.7) -> CMDP:
+    r"""Walk to the corner, straight through the hazard or around it.
+
+    A grid of 3 by 4 cells with the start at the bottom left and the goal of `gridworld` at the bottom right. A step in
+    one of the two cells between them costs 1. The way around them is two steps longer, and slips lead into the hazard
+    now and then; the budget lies between what it spends and what the way through it spends.
+
+    Source: after the cliff walk of Sutton and Barto [sutton2018reinforcement], Example 6.6, with a cost for the cliff.
+
+    Parameters
+    ----------
+    gamma
+        Discount in [0, 1).
+    slip
+        Probability of going sideways, in [0, 1].
+    b
+        Budget, in units of discounted cost.
+
+    Examples
+    --------
+    >>> hazard_gridworld()
+    CMDP(MDP(S=12, A=4, gamma=0.9), m=1)
+    """
+    mdp = replace(gridworld(3, 4, gamma, slip), rho=np.eye(12)[8])
+    c = np.zeros((12, 4))
+    c[[9, 10]] = 1.0
+    return CMDP(mdp, c, b)
+
+
+def constrained_garnet(
+    S: int = 6, A: int = 3, m: int = 2, gamma: float = 0.5, xi: float = 0.1, *, seed: int = 0
+) -> CMDP:
+    """A random model with random costs, and budgets that leave the slack `xi`.
+
+    Transitions and rewards are those of `garnet` with three successors, costs ``c[i, s, a]`` uniform in [0, 1]. Some
+    policy has the slack `xi` in every constraint, none has more in all: the Slater constant, in which the bounds of
+    primal-dual methods are written. A negative one makes the problem infeasible.
+
+    Source: Archibald, McKinnon and Thomas [archibald1995generation] for the model.
+
+    Parameters
+    ----------
+    S, A, m
+        Numbers of states (at least 3), actions and constraints.
+    gamma
+        Discount in [0, 1).
+    xi
+        Slater constant, in units of discounted cost.
+    seed
+        Seed of the instance.
+
+    Examples
+    --------
+    >>> constrained_garnet()
+    CMDP(MDP(S=6, A=3, gamma=0.5), m=2)
+    """
+    mdp = garnet(S, A, 3, gamma, seed=seed)
+    c = np.random.default_rng([seed, 1]).random((m, S, A))
+    return CMDP(mdp, c, budgets_with_slack(mdp, c, xi))
 
 
 def constrained_two_state(gamma: float = 0.9, b: float = 2.0) -> CMDP:

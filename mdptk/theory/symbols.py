@@ -20,7 +20,8 @@ alpha = sympy.Symbol("alpha", positive=True)  # step size of stochastic approxim
 delta = sympy.Symbol("delta", positive=True)  # confidence parameter
 eta = sympy.Symbol("eta", positive=True)  # step size of policy updates
 N = sympy.Symbol("N", integer=True, positive=True)  # episodes in a batch
+eta_dual = sympy.Symbol("eta_dual", positive=True)  # step size of multipliers
 m = sympy.Symbol("m", integer=True, positive=True)  # inner sweeps; number of constraints
 
 CLOCK = ("t", "K", "dt")
-LATEX = {dt: r"\Delta t"}
+LATEX = {dt: r"\Delta t", eta_dual: r"\eta_\lambda"}

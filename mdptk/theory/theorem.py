@@ -132,7 +132,8 @@ class Verdict:
 
     def __repr__(self) -> str:
         says = "vacuous" if self.vacuous else "informative" if self.informative else "silent"
-        return f"{self.theorem.name}: {self.word}, ratio {self.ratio:.3g}, {says}" + (
+        of = f" ({self.theorem.iterate} iterate)" if self.theorem.iterate else ""
+        return f"{self.theorem.name}{of}: {self.word}, ratio {self.ratio:.3g}, {says}" + (
             f" ({self.note})" if self.note else ""
         )
 
@@ -180,6 +181,9 @@ class Theorem:
         Why a run that never moves satisfies it nevertheless, if so: what the statement is good for then.
     proof
         File under ``proofs/`` whose last line is `rhs`.
+    iterate
+        Which of its policies it speaks about, where an algorithm is judged by more than one: the "last", the "average"
+        of those so far (in occupancy space: their mixture), or the "best" so far. Verdicts name it.
     """
 
     name: str
@@ -195,6 +199,7 @@ class Theorem:
     consecutive: bool = False
     silent: str = ""
     proof: str = ""
+    iterate: Literal["last", "average", "best"] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lhs", sympy.sympify(self.lhs))

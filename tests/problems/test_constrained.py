@@ -1,13 +1,23 @@
-"""The two-state constrained problem, whose only optimum is stochastic."""
+"""Constrained problems: closed forms, Slater constants, and that their budgets bind."""
 
 import numpy as np
-from hypothesis import assume, given
+import pytest
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from mdptk.core.exact import expected_return, occupancy
-from mdptk.core.models import MDP
-from mdptk.problems.constrained import constrained_two_state
+from mdptk.core.errors import Infeasible
+from mdptk.core.exact import expected_return, occupancy, optimal, returns
+from mdptk.core.models import CMDP, MDP
+from mdptk.problems.constrained import (
+    budgets_with_slack,
+    constrained_garnet,
+    constrained_two_state,
+    hazard_gridworld,
+    paradoxical,
+)
+from mdptk.problems.garnet import garnet
+from mdptk.solve import solve
 
 
 def probability(gamma, b):
@@ -61,3 +71,40 @@ def test_deterministic_policies_idle_or_break_the_budget():
         for insist in (0, 1):
             r, c = values(cmdp, np.eye(2)[[work, insist]])
             assert r == 0 or c > cmdp.b[0]
+
+
+@given(st.sampled_from([0.0, 0.5, 0.9]), st.floats(0.05, 0.95))
+def test_paradoxical(gamma, p):
+    """The probability (1 - gamma) b spends the budget, earns it, and is what the solver finds, at the price 1."""
+    cmdp = paradoxical(gamma, p / (1 - gamma))
+    np.testing.assert_allclose(returns(cmdp, np.array([[1 - p, p]])), [cmdp.b[0], cmdp.b[0]], rtol=1e-12)
+    found = solve(cmdp)
+    np.testing.assert_allclose(found.policy, [[1 - p, p]], atol=1e-9)
+    np.testing.assert_allclose(found.multipliers, [1], rtol=1e-9)
+
+
+def test_the_hazard_is_passed_with_some_probability():
+    """The budget binds: the optimum randomises at the start between the way through and the way around."""
+    cmdp = hazard_gridworld()
+    assert returns(cmdp, optimal(cmdp.mdp).pi)[1] > 2 * cmdp.b[0]
+    found = solve(cmdp)
+    assert found.multipliers[0] > 0.5
+    assert ((found.policy[8] > 0.1).sum(), (found.policy > 1e-9).sum()) == (2, 13)
+
+
+@given(st.integers(0, 1000), st.integers(1, 5), st.sampled_from([1e-1, 1e-2, 1e-3]))
+@settings(max_examples=20)
+def test_the_slater_constant_is_as_asked(seed, m, xi):
+    """No more, no less: what is left over, and what is missing where it is negative."""
+    mdp, c = garnet(4, 3, 2, 0.7, seed=seed), np.random.default_rng(seed).random((m, 4, 3))
+    b = budgets_with_slack(mdp, c, xi)
+    assert solve(CMDP(mdp, c, b)).slater == pytest.approx(xi, abs=1e-8)
+    assert solve(CMDP(mdp, c, b - xi + 1e-6)).slater == pytest.approx(1e-6, abs=1e-8)
+    with pytest.raises(Infeasible):
+        solve(CMDP(mdp, c, b - xi - 1e-6))
+
+
+def test_the_budgets_of_the_garnet_bind():
+    assert (solve(constrained_garnet()).multipliers > 0.1).all()
+    with pytest.raises(Infeasible):
+        solve(constrained_garnet(xi=-0.01))

@@ -1,0 +1,1 @@
+"""Constrained methods: primal-dual, and what else meets a budget."""
