@@ -86,6 +86,16 @@ def softmax(theta: Any) -> Any:
     return weights / weights.sum(-1, keepdims=True)
 
 
+def cooled_softmax(x: Any, tau: Any) -> Any:
+    """`softmax` of ``x / tau``; at temperature zero, or where one step of x is infinitely many of tau, a maximum.
+
+    `tau` has the axes of x that come before ``[s, a]``. At zero the policy is uniform on what is largest.
+    """
+    behind = x - x.max(-1, keepdims=True)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        return softmax(np.where(behind < 0, behind / np.asarray(tau)[..., None, None], 0.0))
+
+
 def project_simplex(y: Any) -> Any:
     r"""The point of the probability simplex that is nearest to ``y[..., a]``, :math:`\max(y - \lambda, 0)`.
 
@@ -272,6 +282,21 @@ def soft_evaluate(mdp: MDP, log_pi: Array, tau: float) -> Array:
     pi = xp.exp(log_pi)
     P, _ = chain(mdp, pi)
     return _solve(xp.eye(mdp.S) - mdp.gamma * P, (pi * (mdp.r - tau * log_pi)).sum(-1))
+
+
+def soft_advantage(mdp: MDP, log_pi: Array, tau: float) -> Array:
+    r""":math:`Q_\tau^\pi - \tau\log\pi - V_\tau^\pi`, (..., S, A), of mean zero under the policy in every state."""
+    v = soft_evaluate(mdp, log_pi, tau)
+    return mdp.q(v) - tau * log_pi - v[..., None]
+
+
+def soft_softmax_gradient(mdp: MDP, log_pi: Array, tau: float) -> Array:
+    r"""Gradient of :math:`V_\tau^\pi(\rho)` in the logits, `softmax_gradient` with the advantage of `soft_advantage`.
+
+    Source: Mei et al. 2020, Lemma 10.
+    """
+    pi = namespace(log_pi).exp(log_pi)
+    return occupancy(mdp, pi)[..., None] * pi * soft_advantage(mdp, log_pi, tau) / (1 - mdp.gamma)
 
 
 def soft_rounding(mdp: MDP, tau: float) -> float:

@@ -9,17 +9,9 @@ from __future__ import annotations
 
 from sympy import Expr, Integer, Symbol, symbols
 
-from mdptk.algorithms.policy_gradient.entropy_npg import (
-    backward_kl,
-    constant,
-    forward_kl,
-    kept,
-    log_error,
-    q_error,
-    tau,
-    value,
-)
+from mdptk.algorithms.policy_gradient.entropy_npg import backward_kl, constant, forward_kl, kept
 from mdptk.theory import initial, previous
+from mdptk.theory.stock_policy import log_error, q_error, soft_return, tau
 from mdptk.theory.symbols import eta, gamma, t
 from proofs.vocabulary import induction, same
 
@@ -34,7 +26,7 @@ def improvement() -> Expr:
     new = c * (pp - kept * px + log_Z) - tau * pp  # <p, Q - tau log p>
     kl_forward, kl_backward = pp - px, xx - xp  # KL(p || x), KL(x || p)
     assert same((new - V) / (1 - gamma), (kept * kl_forward + kl_backward) / eta)
-    return previous(value) + (kept * forward_kl + backward_kl) / eta
+    return previous(soft_return) + (kept * forward_kl + backward_kl) / eta
 
 
 def monotone() -> Expr:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from sympy import Expr, Symbol, sqrt
 
-from mdptk.algorithms.policy_gradient.softmax_pg import chance, coverage, gradient_norm, least, rarest
 from mdptk.theory import previous
 from mdptk.theory.stock import mismatch, suboptimality
 from mdptk.theory.stock import step_size as step
+from mdptk.theory.stock_policy import chance, coverage, gradient_norm, least, rarest
 from mdptk.theory.symbols import S, gamma, t
 from proofs.vocabulary import harmonic, same
 

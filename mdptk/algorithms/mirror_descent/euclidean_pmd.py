@@ -33,17 +33,9 @@ from mdptk.core.models import MDP, Array
 from mdptk.core.run import Run
 from mdptk.theory import Cite, Quantity, Theorem, previous
 from mdptk.theory.quantity import EPS
-from mdptk.theory.stock import (
-    batch_first,
-    before,
-    occupancy,
-    optimum,
-    policy,
-    suboptimality,
-    unit_rewards,
-    value_rounding,
-    values,
-)
+from mdptk.theory.stock import batch_first, before, optimum, policy, suboptimality, unit_rewards, value_rounding
+from mdptk.theory.stock_policy import advance as advance_by
+from mdptk.theory.stock_policy import advantage_before, least_value_gain, optimal_visits
 from mdptk.theory.symbols import A, eta, gamma, t
 
 
@@ -53,16 +45,8 @@ class State(NamedTuple):
     pi: Array  # (..., S, A)
 
 
-def _weights(run: Run) -> Array:
-    return occupancy(run, optimum(run).pi)
-
-
 def _change(run: Run) -> Array:
     return policy(run) - before(policy(run))
-
-
-def _advantage_before(run: Run) -> Array:
-    return before(exact.advantage(batch_first(run), policy(run)))
 
 
 def _projection_rounding(run: Run) -> float:
@@ -73,7 +57,7 @@ def _projection_rounding(run: Run) -> float:
 
 def _first_order(weights: Array, run: Run) -> Array:
     """Rounding error of ``E_weights <A_{t-1}, pi_t - pi_{t-1}>``."""
-    error = value_rounding(run) * abs(_change(run)) + _projection_rounding(run) * abs(_advantage_before(run))
+    error = value_rounding(run) * abs(_change(run)) + _projection_rounding(run) * abs(advantage_before(run))
     return (weights * error.sum(-1)).sum(-1)
 
 
@@ -90,26 +74,20 @@ def _step_length(run: Run) -> Array:
 
 divergence = Quantity(
     "D",
-    lambda run: (_weights(run) * ((optimum(run).pi - policy(run)) ** 2).sum(-1)).sum(-1) / 2,
+    lambda run: (optimal_visits(run) * ((optimum(run).pi - policy(run)) ** 2).sum(-1)).sum(-1) / 2,
     latex=r"\mathbb{E}_{s\sim d^{\pi^*}_\rho}\tfrac12\|\pi^*(\cdot|s) - \pi_{%t}(\cdot|s)\|_2^2",
     rounding=lambda run: 2 * _projection_rounding(run),
 )
 travelled = Quantity(
     "travelled",
-    lambda run: (_weights(run) * (_change(run) ** 2).sum(-1)).sum(-1) / 2,
+    lambda run: (optimal_visits(run) * (_change(run) ** 2).sum(-1)).sum(-1) / 2,
     latex=r"\mathbb{E}_{s\sim d^{\pi^*}_\rho}\tfrac12\|\pi_{%t}(\cdot|s) - \pi_{%t-1}(\cdot|s)\|_2^2",
 )
-advance = Quantity(
-    "advance",
-    lambda run: np.einsum("...s,...sa,...sa->...", _weights(run), _advantage_before(run), _change(run)),
-    latex=r"\mathbb{E}_{s\sim d^{\pi^*}_\rho}\langle Q^{\pi_{%t-1}}(s, \cdot),"
-    r" \pi_{%t}(\cdot|s)-\pi_{%t-1}(\cdot|s)\rangle",
-    rounding=lambda run: _first_order(_weights(run), run) + value_rounding(run),
-)
+advance = advance_by(_projection_rounding)
 gain = Quantity(
     "gain",
     lambda run: (
-        np.einsum("...s,...sa,...sa->...", _visits(run), _advantage_before(run), _change(run)) / (1 - run.problem.gamma)
+        np.einsum("...s,...sa,...sa->...", _visits(run), advantage_before(run), _change(run)) / (1 - run.problem.gamma)
     ),  # the performance difference: small errors for small steps
     latex=r"V^{\pi_{%t}}(\rho) - V^{\pi_{%t-1}}(\rho)",
     rounding=lambda run: _first_order(abs(_visits(run)), run) / (1 - run.problem.gamma),
@@ -121,15 +99,7 @@ length = Quantity(
     r" - \pi_{%t-1}(\cdot|s)\|_2^2",
     rounding=lambda run: 4 * _projection_rounding(run) * (abs(_visits(run)) * np.sqrt(_step_length(run))).sum(-1),
 )
-least_gain = Quantity(
-    "least_gain",
-    lambda run: (values(run) - before(values(run))).min(-1),
-    latex=r"\min_s\,[V^{\pi_{%t}}(s) - V^{\pi_{%t-1}}(s)]",
-    rounding=lambda run: (
-        2 * value_rounding(run)
-        + run.problem.A * _projection_rounding(run) * abs(run.problem.r).max() / (1 - run.problem.gamma) ** 2
-    ),
-)
+least_gain = least_value_gain(_projection_rounding)
 
 XIAO = "xiao2022convergence"
 NOT_READ = "the paper was not at hand: constants and index are those of the derivation in proofs"

@@ -28,7 +28,7 @@ Proof: ``proofs/mirror_descent/geometric_pmd.py``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from sympy import Symbol, log
@@ -161,11 +161,4 @@ class GeometricPMD(Solver[MDP, State]):
 
     def step(self, problem: MDP, state: State) -> State:
         x = problem.gamma * state.x + exact.action_values(problem, state.pi)
-        return State(x, problem.gamma * state.tau, _cooled(x, state.tau))
-
-
-def _cooled(x: Array, tau: Any) -> Array:
-    """Softmax of x at temperature tau; at zero, which gamma = 0 or underflow reach, uniform on the largest."""
-    behind = x - x.max(-1, keepdims=True)
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        return exact.softmax(np.where(behind < 0, behind / np.asarray(tau)[..., None, None], 0.0))
+        return State(x, problem.gamma * state.tau, exact.cooled_softmax(x, state.tau))

@@ -25,18 +25,23 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-from sympy import Symbol
 
 from mdptk.core import exact
 from mdptk.core.algorithm import Positive, Solver
 from mdptk.core.models import MDP, Array
 from mdptk.core.run import Run
-from mdptk.theory import Assumption, Cite, Quantity, Theorem, initial, previous
+from mdptk.theory import Assumption, Cite, Theorem, initial, previous
 from mdptk.theory.quantity import EPS
-from mdptk.theory.stock import batch_first, before, policy
+from mdptk.theory.stock_policy import (
+    log_error,
+    q_error,
+    soft_kl,
+    soft_least_gain,
+    soft_return,
+    soft_value_rounding,
+    tau,
+)
 from mdptk.theory.symbols import eta, gamma, t
-
-tau = Symbol("tau", positive=True)
 
 
 class State(NamedTuple):
@@ -46,77 +51,14 @@ class State(NamedTuple):
     pi: Array  # (..., S, A)
 
 
-def _optimum(run: Run) -> exact.SoftOptimum:
-    best = exact.soft_optimal(run.problem, run.alg.tau)
-    return best if not run.problem.batch else exact.SoftOptimum(*(x[:, None] for x in best))
-
-
-def _values(run: Run) -> Array:
-    return exact.soft_evaluate(batch_first(run), run["log_pi"], run.alg.tau)
-
-
-def _q(run: Run) -> Array:
-    return batch_first(run).q(_values(run))
-
-
-def _value_rounding(run: Run) -> float:
-    return exact.soft_rounding(run.problem, run.alg.tau)
-
-
-def _optimum_rounding(run: Run) -> float:
-    return 2 * _value_rounding(run) / (1 - run.problem.gamma)
-
-
 def _log_rounding(run: Run) -> Array:
     """How far rounding may put log pi_t, given the policy before, or what both sides make of it."""
     largest = abs(run["log_pi"]).max((-2, -1))
-    return 16 * EPS * largest + 2 * run.alg.eta / (1 - run.problem.gamma) * _value_rounding(run)
+    return 16 * EPS * largest + 2 * run.alg.eta / (1 - run.problem.gamma) * soft_value_rounding(run)
 
 
-def _kl(run: Run, forward: bool) -> Array:
-    """``KL(pi_t || pi_{t-1})`` or the other way round, from the occupancy of pi_t."""
-    log_pi, pi = run["log_pi"], policy(run)
-    change = log_pi - before(log_pi)
-    kl = (pi * change).sum(-1) if forward else -(before(pi) * change).sum(-1)
-    return (exact.occupancy(batch_first(run), pi) * kl).sum(-1)
-
-
-q_error = Quantity(
-    "q_error",
-    lambda run: abs(_optimum(run).q - _q(run)).max((-2, -1)),
-    latex=r"\|Q_\tau^* - Q_\tau^{\pi_{%t}}\|_\infty",
-    rounding=_optimum_rounding,
-)
-log_error = Quantity(
-    "log_error",
-    lambda run: abs(_optimum(run).log_pi - run["log_pi"]).max((-2, -1)),
-    latex=r"\|\log\pi_\tau^* - \log\pi_{%t}\|_\infty",
-    rounding=lambda run: 2 * _optimum_rounding(run) / run.alg.tau + 16 * EPS * abs(run["log_pi"]).max((-2, -1)),
-)
-value = Quantity(
-    "value",
-    lambda run: (batch_first(run).rho * _values(run)).sum(-1),
-    latex=r"V_\tau^{\pi_{%t}}(\rho)",
-    rounding=_value_rounding,
-)
-least_gain = Quantity(
-    "least_gain",
-    lambda run: (_q(run) - before(_q(run))).min((-2, -1)),
-    latex=r"\min_{s,a}\,[Q_\tau^{\pi_{%t}}(s, a) - Q_\tau^{\pi_{%t-1}}(s, a)]",
-    rounding=lambda run: 2 * _value_rounding(run),
-)
-forward_kl = Quantity(
-    "forward_kl",
-    lambda run: _kl(run, forward=True),
-    latex=r"\mathbb{E}_{s\sim d^{\pi_{%t}}_\rho}\mathrm{KL}(\pi_{%t} \| \pi_{%t-1})(s)",
-    rounding=_log_rounding,
-)
-backward_kl = Quantity(
-    "backward_kl",
-    lambda run: _kl(run, forward=False),
-    latex=r"\mathbb{E}_{s\sim d^{\pi_{%t}}_\rho}\mathrm{KL}(\pi_{%t-1} \| \pi_{%t})(s)",
-    rounding=_log_rounding,
-)
+forward_kl = soft_kl(forward=True, error=_log_rounding)
+backward_kl = soft_kl(forward=False, error=_log_rounding)
 
 
 def _too_long(alg: EntropyNPG, problem: MDP) -> str | None:
@@ -152,8 +94,8 @@ IMPROVEMENT = Theorem(
     cite=Cite(CEN, "Lemma 1"),
     reason=RECALLED,
     consecutive=True,
-    lhs=value,
-    rhs=previous(value) + (kept * forward_kl + backward_kl) / eta,
+    lhs=soft_return,
+    rhs=previous(soft_return) + (kept * forward_kl + backward_kl) / eta,
     relation="=",
     proof="policy_gradient/entropy_npg",
 )
@@ -163,7 +105,7 @@ MONOTONE = Theorem(
     reason=RECALLED,
     assumes=(step_fits,),
     consecutive=True,
-    lhs=least_gain,
+    lhs=soft_least_gain,
     rhs=0,
     relation=">=",
     silent="it says that no state and action ever loses: a wrong step does lose somewhere",

@@ -21,7 +21,7 @@ Figure: the run on RiverSwim in the gallery. Proof: ``proofs/policy_gradient/sof
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import numpy as np
 from sympy import sqrt
@@ -29,23 +29,9 @@ from sympy import sqrt
 from mdptk.core import exact
 from mdptk.core.algorithm import Measure, Range, Solver
 from mdptk.core.models import MDP, Array
-from mdptk.core.run import Run
-from mdptk.theory import Assumption, Cite, Quantity, Theorem, previous
-from mdptk.theory.quantity import EPS
-from mdptk.theory.stock import (
-    batch_first,
-    before,
-    gain,
-    mismatch,
-    occupancy,
-    optimum,
-    optimum_rounding,
-    policy,
-    positive_start,
-    step_size,
-    suboptimality,
-    unit_rewards,
-)
+from mdptk.theory import Assumption, Cite, Theorem, previous
+from mdptk.theory.stock import mismatch, positive_start, step_size, suboptimality, unit_rewards
+from mdptk.theory.stock_policy import LEAST, chance, coverage, gradient_norm, least, rarest, softmax_gain
 from mdptk.theory.symbols import S, gamma, t
 
 
@@ -54,36 +40,6 @@ class State(NamedTuple):
 
     theta: Array  # (..., S, A)
     pi: Array  # (..., S, A)
-
-
-def _policy_rounding(run: Run) -> Array:
-    """That of the logits, then of exp."""
-    pi = policy(run)
-    return 16 * EPS * (1 + abs(run["theta"])) * (2 * pi + abs(pi - before(pi)))
-
-
-def _chance(best: Array, pi: Array) -> Any:
-    return (best * pi).sum(-1).min(-1)
-
-
-LEAST = Measure("c", lambda truth, state: _chance(truth.optimum.pi, state.pi), "min")
-
-
-gradient_norm = Quantity(
-    "gradient_norm",
-    lambda run: np.sqrt((exact.softmax_gradient(batch_first(run), policy(run)) ** 2).sum((-2, -1))),
-    latex=r"\|\nabla_\theta V^{\pi_{%t}}(\rho)\|_2",
-    rounding=lambda run: 2 * optimum_rounding(run),
-)
-gained = gain(_policy_rounding)
-chance = Quantity("chance", lambda run: _chance(optimum(run).pi, policy(run)), latex=r"\min_s \pi_{%t}(a^*(s)|s)")
-least = Quantity("least", lambda run: run["c"], latex=r"\min_{k \leq %t, s} \pi_k(a^*(s)|s)")
-coverage = Quantity(
-    "coverage",
-    lambda run: (occupancy(run, policy(run)) / occupancy(run, optimum(run).pi)).min(-1),
-    latex=r"\|d^{\pi^*}_\rho / d^{\pi_{%t}}_\rho\|_\infty^{-1}",
-)
-rarest = Quantity("rarest", lambda run: (1 / batch_first(run).rho).max(-1), latex=r"\|1 / \rho\|_\infty")
 
 
 def _other_step(alg: SoftmaxPG, problem: MDP) -> str | None:
@@ -118,7 +74,7 @@ ASCENT = Theorem(
     reason="the ascent lemma for a function that is 8 / (1 - gamma)^3-smooth, with any step size",
     assumes=(unit_rewards,),
     consecutive=True,
-    lhs=gained,
+    lhs=softmax_gain,
     rhs=(step_size - 4 * step_size**2 / (1 - gamma) ** 3) * previous(gradient_norm) ** 2,
     relation=">=",
     proof="policy_gradient/softmax_pg",

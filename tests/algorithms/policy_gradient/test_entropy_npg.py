@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mdptk import MDP, check, run
-from mdptk.algorithms.policy_gradient.entropy_npg import IMPROVEMENT, VALUES, EntropyNPG, q_error
+from mdptk.algorithms.policy_gradient.entropy_npg import IMPROVEMENT, VALUES, EntropyNPG
 from mdptk.algorithms.policy_gradient.npg import NPG
 from mdptk.core import exact
 from mdptk.core.errors import AssumptionViolated
 from mdptk.problems.garnet import garnet
 from mdptk.problems.riverswim import riverswim
 from mdptk.testing import mdps
+from mdptk.theory.stock_policy import q_error
 
 
 def reference(alg, mdp, steps):

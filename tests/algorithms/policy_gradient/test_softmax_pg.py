@@ -14,13 +14,12 @@ from mdptk.algorithms.policy_gradient.softmax_pg import (
     DOMINATION,
     LOJASIEWICZ,
     SoftmaxPG,
-    gained,
-    least,
 )
 from mdptk.core import exact
 from mdptk.core.errors import AssumptionViolated, InvalidHyperparameter
 from mdptk.problems.garnet import garnet
 from mdptk.testing import mdps, policies
+from mdptk.theory.stock_policy import least, softmax_gain
 
 
 def _by_sweeps(mdp, pi):
@@ -142,7 +141,7 @@ def test_gain_is_the_difference_of_returns(seed, gamma):
     mdp = garnet(4, 3, 2, gamma, seed=seed)
     result = run(SoftmaxPG(1.0), mdp, 3)
     want = np.diff([mdp.rho @ _by_sweeps(mdp, pi)[0] for pi in result["pi"][0]])
-    np.testing.assert_allclose(gained.values(result)[0, 1:], want, rtol=1e-8, atol=1e-13)
+    np.testing.assert_allclose(softmax_gain.values(result)[0, 1:], want, rtol=1e-8, atol=1e-13)
 
 
 def test_ascent_is_judged_on_a_plateau():
