@@ -151,8 +151,10 @@ soft_least_gain = Quantity(
 
 def _divergence_from_optimum(run: Run) -> Array:
     """``KL(pi_t || pi*)`` from the occupancy of pi_t, a sum of terms that are not negative."""
-    x = run["log_pi"] - soft_optimum(run).log_pi
-    terms = np.exp(soft_optimum(run).log_pi) * (x * np.exp(x) - np.expm1(x))
+    log_star = soft_optimum(run).log_pi
+    x, pi, star = run["log_pi"] - log_star, policy(run), np.exp(log_star)
+    near = np.where(abs(x) < 1, x, 0.0)
+    terms = np.where(abs(x) < 1, star * (near * np.exp(near) - np.expm1(near)), pi * x - pi + star)
     return (exact.occupancy(batch_first(run), policy(run)) * terms.sum(-1)).sum(-1)
 
 
