@@ -290,7 +290,7 @@ action_gap = Quantity(
 )
 
 
-def span_smoothness(problem: MDP) -> Array:
+def span_smoothness(problem: MDP) -> Any:
     r"""``8 span(r) / (1 - gamma)^3``: how smooth the value is in the logits, (...), one for each model.
 
     Mei et al. 2020, Lemma 7, for rewards that are shifted and scaled.

@@ -1,4 +1,4 @@
-r"""NPG: the improvement lemma and the global rate (Agarwal et al. 2021, Lemma 17 and Theorem 16).
+r"""NPG: the improvement lemma, the global rate (Agarwal et al. 2021, Lemma 17 and Theorem 16), and a linear one.
 
 Named lemmas. (PDL) V^pi(mu) - V^pi'(mu) = 1/(1-gamma) E_{s ~ d^pi_mu} E_{a ~ pi} A^pi'(s, a), d normalised to one.
 (D) d^pi_mu >= (1 - gamma) mu componentwise. (KL) relative entropy is non-negative, and at most log A against uniform.
@@ -8,11 +8,12 @@ The update says eta/(1-gamma) A_t(s, a) = log(pi_{t+1}/pi_t)(a|s) + log Z_t(s).
 
 from __future__ import annotations
 
-from sympy import Expr, Function, Symbol, log
+from sympy import Expr, Function, Symbol, exp, expand, expand_log, log
 
 from mdptk.algorithms.policy_gradient.npg import mean_log_normaliser
-from mdptk.theory import previous
-from mdptk.theory.stock import expected_return
+from mdptk.theory import initial, previous
+from mdptk.theory.stock import expected_return, policy_error
+from mdptk.theory.stock_policy import action_gap, largest_loss
 from mdptk.theory.symbols import A, eta, gamma, t
 from proofs.vocabulary import same, telescope
 
@@ -44,4 +45,33 @@ def global_convergence() -> Expr:
     return (worst / T).expand()
 
 
-PROVES = {"improvement": improvement, "global convergence": global_convergence}
+def linear() -> Expr:
+    """Logits of a and a* differ by a sum of Q_k(s, a*) - Q_k(s, a) >= Delta - gamma E[V* - V_k](s'), s' after a*."""
+    T, k = t, Symbol("k", integer=True, nonnegative=True)
+    kl, V, V_star = Function("KL_star"), Function("V_dstar"), Symbol("V_star")
+    # the sum of E[V* - V_k] over k < T, started at s': as above, before gaps are compared
+    potential = lambda j: kl(j) / eta - V(j) / (1 - gamma)  # noqa: E731
+    total = telescope(potential, T).subs({kl(0): log(A), kl(T): 0, V(T): V_star})
+    gaps = total.subs(V(0), V_star - initial(policy_error))
+    assert same(gaps, log(A) / eta + initial(policy_error) / (1 - gamma))
+    exponent = -eta / (1 - gamma) * (action_gap * T - gamma * gaps)  # log pi_T(a|s) - log pi_T(a*|s), pi_0 uniform
+    assert not exponent.has(k)
+    # A - 1 actions at most, each costs at most the largest loss, (PDL): the gap is E_d sum_a pi(a) loss / (1 - gamma)
+    bound = (A - 1) * largest_loss / (1 - gamma) * exp(expand(exponent))
+    ours = A ** (gamma / (1 - gamma)) * exp(eta / (1 - gamma) * (gamma / (1 - gamma) * initial(policy_error)))
+    shipped = (A - 1) * largest_loss / (1 - gamma) * ours * exp(-eta * action_gap * T / (1 - gamma))
+    assert same(expand_log(log(bound / shipped), force=True), 0)
+    return (
+        (A - 1)
+        * A ** (gamma / (1 - gamma))
+        * largest_loss
+        / (1 - gamma)
+        * exp(eta / (1 - gamma) * (gamma / (1 - gamma) * initial(policy_error) - action_gap * T))
+    )
+
+
+PROVES = {
+    "improvement": improvement,
+    "global convergence": global_convergence,
+    "global linear convergence": linear,
+}

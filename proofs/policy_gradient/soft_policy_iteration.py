@@ -1,4 +1,4 @@
-r"""Soft policy iteration: the rate gamma, the quadratic phase, and what a step gains (Cen et al. 2022; Liu et al. 2024).
+r"""Soft policy iteration: the rate gamma, the quadratic phase, what a step gains (Cen et al. 2022; Liu et al. 2024).
 
 Notation. T v = tau log sum exp((r + gamma P v) / tau), T_p v = <p, r + gamma P v - tau log p>, x = max |Q* - Q_t|.
 Named lemmas. (LSE) T is monotone and T_p v = T v - tau KL(p || softmax((r + gamma P v) / tau)). (H) Hoeffding:
@@ -23,7 +23,7 @@ def linear() -> Expr:
 
 
 def policies() -> Expr:
-    """log pi* - log pi_{t+1} is h - log E exp h with h = (Q* - Q_t)/tau in [0, x / tau], by the mean: in [-x, x]/tau."""
+    """log pi* - log pi_{t+1} is h - log E exp h with h = (Q* - Q_t)/tau in [0, x/tau]: in [-x, x]/tau."""
     low, high = Integer(0), previous(q_error) / tau  # of h, and so of log E exp h
     assert same(high - low, -(low - high))
     return high - low

@@ -4,7 +4,7 @@ r"""Softmax policy gradient with entropy regularisation, exact: gradient ascent 
 
    \theta_{t+1} = \theta_t + \eta\, \nabla_\theta V_\tau^{\pi_t}(\rho), \qquad
    \frac{\partial V_\tau^\pi(\rho)}{\partial\theta(s, a)} = \frac{1}{1-\gamma}\, d^\pi_\rho(s)\, \pi(a|s)
-   \big[Q_\tau^\pi(s, a) - \tau \log\pi(a|s) - V_\tau^\pi(s)\big], \qquad \pi_t \propto \exp\theta_t, \quad \theta_0 = 0.
+   \big[Q_\tau^\pi(s, a) - \tau \log\pi(a|s) - V_\tau^\pi(s)\big], \qquad \theta_0 = 0.
 
 Entropy turns the rate of softmax policy gradient from 1/t into a linear one: what is hardly ever tried has a logarithm
 that pulls it back, and the gap is bounded by the square of the gradient. The factor in front is still the smallest

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mdptk import run
-from mdptk.algorithms.policy_gradient.npg import NPG
+from mdptk import MDP, run
+from mdptk.algorithms.policy_gradient.npg import LINEAR, NPG
 from mdptk.core import exact
 from mdptk.testing import mdps
 
@@ -81,3 +81,29 @@ def test_gradient_is_that_of_the_exact_value():
         g[i] = value(theta + step).imag / 1e-30
     pi = np.exp(theta) / np.exp(theta).sum(-1, keepdims=True)
     np.testing.assert_allclose(exact.softmax_gradient(mdp, pi), g, rtol=1e-10, atol=1e-14)
+
+
+def test_linear_rate_is_that_of_the_action_gap():
+    """In the end log of the gap falls by eta Delta / (1 - gamma) a step, no slower and no faster."""
+    from mdptk.problems.garnet import garnet
+    from mdptk.theory.stock import suboptimality
+    from mdptk.theory.stock_policy import action_gap
+
+    mdp = garnet(4, 2, 2, gamma=0.5, seed=3)
+    result = run(NPG(eta=1.0), mdp, 400)
+    gap, delta = suboptimality.values(result)[0], action_gap.values(result)[0, 0]
+    want = 1.0 * delta / 0.5
+    last = int(min(400, 25 / want))
+    assert np.log(gap[last // 2] / gap[last]) / (last - last // 2) == pytest.approx(want, rel=0.02)
+    verdict = LINEAR.check(result)
+    assert verdict.ok
+    assert verdict.informative
+
+
+def test_linear_rate_with_ties_only():
+    """Where every action is optimal the bound is zero, and so is the gap."""
+    mdp = MDP(np.full((3, 2, 3), 1 / 3), np.repeat([[1.0], [0.0], [0.5]], 2, axis=1), 0.9)
+    lhs, rhs = LINEAR.sides(run(NPG(), mdp, 5))
+    np.testing.assert_array_equal(rhs, 0)
+    assert abs(lhs).max() < 1e-13
+    assert LINEAR.check(run(NPG(), mdp, 5)).ok

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -79,16 +80,14 @@ def test_the_error_is_squared():
     assert verdict.informative
 
 
-def test_quadratic_is_tight_where_hoeffding_is():
-    """A state that pays 2 v or nothing, by the flip of an action, where both are as likely: range^2 / 8 is exact."""
+@pytest.mark.parametrize("gamma", [0.1, 0.5])
+def test_quadratic_is_tight_where_hoeffding_is(gamma):
+    """A choice, as likely as not, between a state with an error and one without, met at every other step."""
     P = np.zeros((3, 2, 3))
     P[0, 0, 1] = P[0, 1, 2] = P[1, :, 0] = P[2, :, 0] = 1
-    ratios = []
-    for x in (1e-1, 1e-2, 1e-3):
-        mdp = MDP(P, [[0.0, 0.0], [x, -x], [0.0, 0.0]], 0.3)
-        ratios.append(QUADRATIC.check(run(SoftPolicyIteration(1.0), mdp, 2)).ratio)
-    assert all(r <= 1 + 1e-6 for r in ratios)
-    assert max(ratios) > 0.1
+    verdict = QUADRATIC.check(run(SoftPolicyIteration(1.0), MDP(P, [[0.0, 0.0], [0.3, -0.3], [0.0, 0.0]], gamma), 2))
+    assert verdict.ok
+    assert verdict.ratio == pytest.approx(1 / (1 + gamma), rel=0.05)  # (1 - gamma) / (1 - gamma^2)
 
 
 def test_policies_and_values_are_tight_somewhere():
