@@ -4,7 +4,7 @@ r"""A policy class beyond tables: a network with one hidden layer on features of
 
    \pi_\theta(\cdot|s) = \mathrm{softmax}\big(U^\top \tanh(W^\top \phi(s) + b) + c\big), \qquad \theta = (W, b, U, c).
 
-It maps parameters to a policy ``pi[s, a]``; all that is known about policies then applies. Runs on jax and numpy arrays.
+It maps parameters to a policy ``pi[s, a]``, and all that is known about policies applies to it.
 """
 
 from __future__ import annotations

@@ -16,15 +16,6 @@ from mdptk.theory.stock import value_rounding
 from mdptk.theory.theorem import Cite, Theorem
 
 
-def _policies(x: Any) -> tuple[Any, Any]:
-    """Logarithms of the policy before and after the step."""
-    return log_policy(x.old, x.Phi), log_policy(x.net, x.Phi)
-
-
-def _gap(truth: exact.Truth, x: Any) -> Any:
-    return exact.performance_gap(truth.problem, truth.optimum, _new(x))
-
-
 def _new(x: Any) -> Any:
     return exact.namespace(x.Phi).exp(log_policy(x.net, x.Phi))
 
@@ -33,12 +24,16 @@ def _old(x: Any) -> Any:
     return exact.namespace(x.Phi).exp(log_policy(x.old, x.Phi))
 
 
+def _gap(truth: exact.Truth, x: Any) -> Any:
+    return exact.performance_gap(truth.problem, truth.optimum, _new(x))
+
+
 def _gain(truth: exact.Truth, x: Any) -> Any:
     return exact.expected_return(truth.problem, _new(x)) - exact.expected_return(truth.problem, _old(x))
 
 
 def _difference(truth: exact.Truth, x: Any, visits: Any) -> Any:
-    r""":math:`\frac{1}{1-\gamma} \sum_s d(s) \langle \pi'(\cdot|s), A^\pi(s, \cdot) \rangle`, d of the policy `visits`."""
+    r""":math:`\frac{1}{1-\gamma} \sum_s d(s) \langle \pi'(\cdot|s), A^\pi(s, \cdot) \rangle`, d that of `visits`."""
     mdp = truth.problem
     d = exact.occupancy(mdp, visits)
     return (d[:, None] * _new(x) * exact.advantage(mdp, _old(x))).sum() / (1 - mdp.gamma)
@@ -52,8 +47,7 @@ def _least_gain(truth: exact.Truth, x: Any) -> Any:
 
 
 def _max_kl(truth: exact.Truth, x: Any) -> Any:
-    old, new = _policies(x)
-    return (_old(x) * (old - new)).sum(-1).max()
+    return (_old(x) * (log_policy(x.old, x.Phi) - log_policy(x.net, x.Phi))).sum(-1).max()
 
 
 def true_gradient(problem: Any, net: Any, Phi: Any) -> Any:
