@@ -50,7 +50,7 @@ class NetworkREINFORCE(Learner[Trajectories, State]):
     The network has `width` hidden units on `n` random features of the state, or on one-hot ones if n is None.
     """
 
-    eta: Positive = 0.1
+    eta: Positive = 0.01  # returns are of size 1 / (1 - gamma), and so are gradients
     N: Count = 32
     T: Count = 32
     width: Count = 16
