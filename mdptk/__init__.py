@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         Infeasible,
         InvalidHyperparameter,
         InvalidModel,
+        InvalidStart,
         MdptkError,
         NotConverged,
     )
@@ -36,6 +37,7 @@ __all__ = [
     "Infeasible",
     "InvalidHyperparameter",
     "InvalidModel",
+    "InvalidStart",
     "MdptkError",
     "NotConverged",
     "PolicyEvaluation",
@@ -59,6 +61,7 @@ _HOME = {
         "Infeasible",
         "InvalidHyperparameter",
         "InvalidModel",
+        "InvalidStart",
         "MdptkError",
         "NotConverged",
     ),

@@ -52,7 +52,7 @@ def plot(run: Run, *, ax: Axes | None = None) -> Axes:
     MdptkError
         If no theorem applies, with the reason for each.
     """
-    reasons = {th.name: th.unmet(run.alg, run.problem) for th in type(run.alg).theorems}
+    reasons = {th.name: th.unmet(run.alg, run.problem, run.start) for th in type(run.alg).theorems}
     for theorem in type(run.alg).theorems:
         if not reasons[theorem.name]:
             return plot_theorem(theorem, run, ax=ax)

@@ -19,6 +19,7 @@ def add_parser(commands: Any) -> None:
     p.add_argument("--budget", type=seconds, default=60.0, metavar="SECONDS", help="of search (default 60)")
     p.add_argument("--runs", type=positive, metavar="N", help="stop after so many instances, if that comes first")
     p.add_argument("--seed", type=natural, default=0, metavar="N", help="seed of the search (default 0)")
+    p.add_argument("--gamma", type=float, metavar="G", help="the discount of all instances (default: any)")
     p.add_argument("--out", type=Path, metavar="DIR", help="an empty or new folder (default: a new one in mdptk-out)")
     p.set_defaults(command=falsify_command)
 
@@ -41,7 +42,9 @@ def falsify_command(args: argparse.Namespace) -> int:
         raise MdptkError(f"{name} is order-only: it has no constants that an instance could break")
     folder = args.out or new_folder(f"falsify-{name}")
     shown = errors().is_terminal
-    found = falsify(name, budget=args.budget, runs=args.runs, seed=args.seed, out=folder, progress=shown)
+    found = falsify(
+        name, budget=args.budget, runs=args.runs, seed=args.seed, gamma=args.gamma, out=folder, progress=shown
+    )
     output().print(str(found), markup=False, soft_wrap=True)
     if found.about.ended == "interrupted":
         return 130

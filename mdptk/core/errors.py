@@ -15,6 +15,10 @@ class InvalidHyperparameter(MdptkError, ValueError):
     """A hyperparameter lies outside its range; the message names it and shows its value."""
 
 
+class InvalidStart(MdptkError, ValueError):
+    """A state to start from does not fit the algorithm; the message names the field and shows its value."""
+
+
 class Infeasible(MdptkError):
     """The problem has no feasible policy; `certificate` proves it."""
 

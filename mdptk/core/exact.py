@@ -24,8 +24,10 @@ from mdptk.core.models import (
     is_sparse,
 )
 from mdptk.core.robust import RobustMDP
+from mdptk.core.wide import Namespace, is_wide
 
 Array = Any  # a numpy array, or a jax array inside a compiled run
+WIDE = Namespace()
 
 
 class Optimum(NamedTuple):
@@ -60,7 +62,9 @@ class Truth(NamedTuple):
 
 
 def namespace(x: Any) -> Any:
-    """The module (numpy or jax.numpy) that the array `x` belongs to."""
+    """The module (numpy or jax.numpy) that the array `x` belongs to; numpy's relative for wide numbers."""
+    if is_wide(x):
+        return WIDE
     if isinstance(x, (np.ndarray, np.generic)):
         return np
     import jax.numpy as jnp  # x is a jax array, so jax is there already
@@ -107,6 +111,11 @@ def project_simplex(y: Any) -> Any:
     level = (xp.cumsum(down, axis=-1) - 1) / xp.arange(1, y.shape[-1] + 1)
     last = (down > level).sum(-1, keepdims=True) - 1
     return xp.maximum(y - xp.take_along_axis(level, last, axis=-1), 0)
+
+
+def uniform(problem: MDP | FiniteHorizonMDP) -> Array:
+    """The uniform policy of a problem, of the shape of its rewards."""
+    return namespace(problem.r).ones_like(problem.r) / problem.A
 
 
 def check_policy(problem: MDP | FiniteHorizonMDP, pi: Array) -> None:
@@ -276,7 +285,7 @@ def log_softmax(x: Any) -> Any:
     return x - xp.log(xp.exp(x).sum(-1, keepdims=True))
 
 
-def soft_evaluate(mdp: MDP, log_pi: Array, tau: float) -> Array:
+def soft_evaluate(mdp: MDP, log_pi: Array, tau: Any) -> Array:
     r"""Value with entropy, :math:`V_\tau^\pi = (I-\gamma P_\pi)^{-1} \langle\pi, r - \tau\log\pi\rangle`, (..., S)."""
     xp = namespace(log_pi)
     pi = xp.exp(log_pi)
@@ -299,8 +308,10 @@ def soft_softmax_gradient(mdp: MDP, log_pi: Array, tau: float) -> Array:
     return occupancy(mdp, pi)[..., None] * pi * soft_advantage(mdp, log_pi, tau) / (1 - mdp.gamma)
 
 
-def soft_rounding(mdp: MDP, tau: float) -> float:
+def soft_rounding(mdp: MDP, tau: Any) -> float:
     r"""How far a value with entropy can be off: `rounding` for rewards of size up to :math:`|r| + \tau\log A`."""
+    if is_wide(mdp.r):
+        return 2.0**-160
     eps = float(np.finfo(float).eps)
     return 8 * eps * (1 + mdp.gamma) / (1 - mdp.gamma) ** 2 * (float(abs(mdp.r).max()) + tau * float(np.log(mdp.A)))
 
@@ -314,7 +325,7 @@ class SoftOptimum(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def soft_optimal(mdp: MDP, tau: float) -> SoftOptimum:
+def soft_optimal(mdp: MDP, tau: Any) -> SoftOptimum:
     """Optimal values with entropy, by soft policy iteration (Newton's method) until nothing is gained but rounding.
 
     Raises
@@ -328,10 +339,10 @@ def soft_optimal(mdp: MDP, tau: float) -> SoftOptimum:
         q = mdp.q(v)
         log_pi = log_softmax(q / tau)
         better = q.max(-1) - tau * log_pi.max(-1)  # log sum exp, by the largest
-        gain = float((better - v).max())
+        gain = (better - v).max()
         if gain <= slack:
             return SoftOptimum(better, q, log_pi)
-    raise NotConverged("soft policy iteration did not settle in 1000 iterations", gain)
+    raise NotConverged("soft policy iteration did not settle in 1000 iterations", float(gain))
 
 
 # optima ---------------------------------------------------------------------------------------------------------
@@ -351,8 +362,8 @@ def optimal(problem: MDP | FiniteHorizonMDP) -> Optimum:
     if isinstance(problem, FiniteHorizonMDP):
         v, q = _backward(problem, lambda h, q: q.max(-1))
         return Optimum(v, q, greedy(q))
-    slack, scale = rounding(problem), float(abs(problem.r).max())
-    if slack > 0.01 * scale:
+    slack, scale = rounding(problem), abs(problem.r).max()
+    if 100 * slack > scale:
         raise NotConverged(
             f"gamma = {problem.gamma!r} is so close to 1 that float64 cannot tell actions apart: values are rounded "
             f"by up to {slack:.3g}, rewards are at most {scale:.3g}; mdptk.solve certifies what it can",
@@ -376,8 +387,10 @@ def rounding(problem: MDP | FiniteHorizonMDP | RobustMDP) -> float:
     :math:`\kappa = (1+\gamma)/(1-\gamma)` is the condition number of :math:`I - \gamma P_\pi` in the maximum norm and
     :math:`\|r\|_\infty/(1-\gamma)` bounds the values; with stages the error grows by one addition per stage.
     The factor 8 covers the growth of a backward stable elimination and the accumulation of the products; a robust
-    backup adds its own roundings.
+    backup adds its own roundings. Wide numbers are exact where a maximum is taken, so they are not off.
     """
+    if is_wide(problem.r):
+        return 0.0
     eps = float(np.finfo(float).eps)
     scale = float(abs(problem.r).max())
     if isinstance(problem, FiniteHorizonMDP):
@@ -396,7 +409,7 @@ def fixed_point(problem: PolicyEvaluation) -> FixedPoint:
     weighted = problem.Phi * problem.D[:, None]
     A = weighted.T @ (problem.Phi - problem.gamma * P @ problem.Phi)
     b = weighted.T @ r
-    theta = np.linalg.lstsq(A, b, rcond=None)[0]
+    theta = namespace(A).linalg.lstsq(A, b, rcond=None)[0]
     return FixedPoint(theta, evaluate(problem.mdp, problem.pi), A, b)
 
 

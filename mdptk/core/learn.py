@@ -22,6 +22,7 @@ from mdptk.core import exact, oracles
 from mdptk.core.algorithm import Learner
 from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.models import MDP, Array, FiniteHorizonMDP, PolicyEvaluation
+from mdptk.core.run import state_like
 
 BLOCK = 256  # steps whose random numbers are drawn at once
 
@@ -55,9 +56,9 @@ for _cls in (
 
 
 def learn(
-    alg: Learner, problem: Any, steps: int, seed: int, repeats: int, every: int, tick: Any
-) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Records of a Learner; see `mdptk.core.run.run`.
+    alg: Learner, problem: Any, steps: int, seed: int, repeats: int, every: int, tick: Any, given: Any = None
+) -> tuple[dict[str, Array], dict[str, Array], Any]:
+    """Records of a Learner, measurements before reduction, the given start as a state; see `mdptk.core.run.run`.
 
     Repeats run in groups of `alg.width` under one compiled program, the last group filled up with repeats that are
     thrown away: so what a repeat does cannot depend, not even in the last bit, on how many others there are.
@@ -67,6 +68,8 @@ def learn(
     with jax.enable_x64(True):
         truth = jax.tree.map(jnp.asarray, exact.truth(problem))
         oracle = jax.tree.map(jnp.asarray, alg.sees.of(problem))
+        if given is not None:
+            given = state_like(jax.eval_shape(alg.init, oracle, jax.random.key(seed)), given, type(alg).__name__)
     start, advance = _compiled(alg, stride, block)
     groups = -(-repeats // width)
     stop = Event()
@@ -74,7 +77,7 @@ def learn(
     def group(g: int) -> tuple[dict[str, Array], dict[str, Array]]:
         with jax.enable_x64(True):  # holds for this thread
             keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(g * width + jnp.arange(width))
-            carry, first, record = start(oracle, truth, keys)
+            carry, first, record = start(oracle, truth, keys, given)
             records = [jax.tree.map(lambda x: np.asarray(x)[:, None], record)]
             for t in range(0, steps, block):
                 if stop.is_set():
@@ -93,7 +96,8 @@ def learn(
             stop.set()
             pool.shutdown(cancel_futures=True)
             raise
-    return tuple({k: np.concatenate([d[i][k] for d in done])[:repeats] for k in done[0][i]} for i in (0, 1))  # type: ignore[return-value]
+    out, first = ({k: np.concatenate([d[i][k] for d in done])[:repeats] for k in done[0][i]} for i in (0, 1))
+    return out, first, given
 
 
 def _stride(every: int) -> int:
@@ -117,8 +121,8 @@ def _compiled(alg: Learner, stride: int, block: int) -> tuple[Any, Any]:
         kept = {name: getattr(state, name) for name in type(alg).keep}
         return kept | {m.name: m.of(truth, state) for m in measures if m.reduce == "now"} | total
 
-    def begin(oracle: Any, truth: Any, key: Any) -> Any:
-        state = alg.init(oracle, key)
+    def begin(oracle: Any, truth: Any, key: Any, given: Any) -> Any:
+        state = alg.init(oracle, key) if given is None else given
         first = {m.name: m.of(truth, state) for m in measures}
         value = {m.name: first[m.name] for m in running}
         total = {m.name: m.start(value[m.name]) for m in running}
@@ -142,6 +146,6 @@ def _compiled(alg: Learner, stride: int, block: int) -> tuple[Any, Any]:
 
         return jax.lax.scan(to_record, carry, xi)
 
-    each = jax.vmap(begin, in_axes=(None, None, 0))
+    each = jax.vmap(begin, in_axes=(None, None, 0, None))
     onward = jax.vmap(go_on, in_axes=(None, None, 0, 0, None))
     return jax.jit(each), jax.jit(onward)

@@ -451,7 +451,7 @@ class PolicyEvaluation:
         return self.mdp.A
 
     @property
-    def gamma(self) -> float:
+    def gamma(self) -> Any:
         """Discount of the model."""
         return self.mdp.gamma
 
@@ -486,10 +486,10 @@ def stationary_distribution(P: Array, rho: Array) -> Array:
     """
     from scipy.sparse.csgraph import connected_components
 
-    P = np.where(P > 1e-100, P, 0.0)  # products of a few do not underflow
+    P = np.where(P > 1e-100, P, 0)  # products of a few do not underflow
     count, label = connected_components(P > 0, directed=True, connection="strong")
     closed = [k for k in range(count) if not (P[label == k][:, label != k] > 0).any()]
-    d = np.array(rho, dtype=np.float64)
+    d = np.array(rho)
     (transient,) = np.nonzero(~np.isin(label, closed))
     moves = P[transient]
     for i, s in enumerate(transient):  # who comes to s goes on as from s

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,8 +12,9 @@ import numpy as np
 
 from mdptk.core import exact
 from mdptk.core.algorithm import Algorithm, Learner, Solver
-from mdptk.core.errors import MdptkError
+from mdptk.core.errors import InvalidStart, MdptkError
 from mdptk.core.models import Array
+from mdptk.core.wide import wide
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +28,8 @@ class Run:
     out
         Fields of the state and measurements by name, float64 of shape (repeats, records, ...). A solver on a batch of
         models has one repeat for each model.
+    start
+        The state that it was started from; None if `init` chose it.
     """
 
     alg: Any  # the Algorithm, with whatever hyperparameters it has
@@ -35,6 +38,7 @@ class Run:
     out: dict[str, Array]
     first: dict[str, Array] = field(repr=False)  # measurements at t = 0 before reduction, (repeats, ...)
     seed: int = 0
+    start: Any = field(default=None, repr=False)
     cache: dict[Any, Any] = field(default_factory=dict, repr=False)  # quantities already computed
 
     @property
@@ -85,6 +89,7 @@ def run(
     seed: int = 0,
     repeats: int = 1,
     every: int = 1,
+    start: Any = None,
     progress: bool = False,
 ) -> Run:
     """Run `alg` on `problem` for `steps` steps.
@@ -104,13 +109,26 @@ def run(
         Number of independent repeats of a Learner.
     every
         Steps between records; the first record is of step 0.
+    start
+        The state to begin with, in place of the one that `init` returns: a state, or its fields by name. All repeats
+        begin with it; for a batch of models its arrays have the batch axis. A theorem speaks about such a run only if
+        its `starts` say so.
     progress
         Show a progress bar.
 
     Raises
     ------
+    InvalidStart
+        If `start` has other fields or shapes than the state that `init` returns, or a number that is not finite.
     MdptkError
         If the algorithm is not for this type of problem, or the counts do not fit.
+
+    Examples
+    --------
+    >>> from mdptk.algorithms.planning.value_iteration import ValueIteration
+    >>> from mdptk.core.models import MDP
+    >>> run(ValueIteration(), MDP([[[1.0]]], [[1.0]], 0.5), 3, start={"v": [4.0]})["v"].ravel()
+    array([4. , 3. , 2.5, 2.25])
     """
     wanted = type(alg).model()
     if not isinstance(problem, wanted):
@@ -124,35 +142,78 @@ def run(
         if isinstance(alg, Solver):
             if repeats != 1:
                 raise MdptkError(f"{type(alg).__name__} is deterministic: repeats = {repeats} would all be the same")
-            out, first = _solve(alg, problem, steps, every, tick)
+            if start is not None:
+                start = state_like(alg.init(problem), start, type(alg).__name__)
+            out, first = _solve(alg, problem, steps, every, tick, start)
         elif isinstance(alg, Learner):
             from mdptk.core.learn import learn  # jax only when something learns
 
-            out, first = learn(alg, problem, steps, seed, repeats, every, tick)
+            out, first, start = learn(alg, problem, steps, seed, repeats, every, tick, start)
         else:
             raise MdptkError(f"{type(alg).__name__} is neither a Solver nor a Learner")
-    return Run(alg, problem, np.arange(0, steps + 1, every, dtype=np.float64), out, first, seed)
+    return Run(alg, problem, np.arange(0, steps + 1, every, dtype=np.float64), out, first, seed, start)
 
 
-def _solve(alg: Solver, problem: Any, steps: int, every: int, tick: Any) -> tuple[dict, dict]:
+def state_like(like: Any, given: Any, name: str, where: str = "start") -> Any:
+    """`given`, a state or a mapping of its fields, with the type, shapes and kinds of number of the state `like`.
+
+    Raises
+    ------
+    InvalidStart
+        Naming the first field that does not fit, and its value.
+    """
+    if hasattr(like, "_fields"):
+        fields = given if isinstance(given, Mapping) else _asdict(given)
+        if set(fields) != set(like._fields):
+            raise InvalidStart(f"{where} has {', '.join(fields)}; a state of {name} has {', '.join(like._fields)}")
+        return type(like)(*(state_like(x, fields[k], name, f"{where}.{k}") for k, x in like._asdict().items()))
+    try:
+        x = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidStart(f"{where} is not an array of numbers: {error}") from None
+    shape, kind = np.shape(like), np.dtype(getattr(like, "dtype", type(like)))
+    if x.shape != shape:
+        raise InvalidStart(f"{where} has shape {x.shape}; in this state of {name} it has shape {shape}")
+    bad = ~np.isfinite(x) if kind.kind == "f" else x != x.astype(kind)
+    if bad.any():
+        k = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise InvalidStart(f"{where}{list(k) if k else ''} = {x[k]} is not {'finite' if kind.kind == 'f' else kind}")
+    x = x.astype(kind)
+    return x.item() if isinstance(like, int | float) else x
+
+
+def _float64(x: Any) -> Array:
+    return np.asarray(x, dtype=np.float64)
+
+
+def run_wide(alg: Solver, problem: Any, t: Array, start: Any) -> Run:
+    """The run with records at the steps `t` on a wide problem (`mdptk.core.wide`), of which nothing is float64."""
+    every = int(t[1] - t[0]) if len(t) > 1 else 1
+    out, first = _solve(alg, problem, int(t[-1]), every, lambda n: None, start, wide)
+    return Run(alg, problem, wide(t), out, first, start=start)
+
+
+def _solve(
+    alg: Solver, problem: Any, steps: int, every: int, tick: Any, start: Any, read: Callable[[Any], Array] = _float64
+) -> tuple[dict, dict]:
     batched = len(getattr(problem, "batch", ()))
     if batched > 1:
         raise MdptkError(f"a batch of models needs one leading axis to be run, got {problem.batch}")
     measures = type(alg).measures
     truth = exact.truth(problem) if measures else None
-    state = alg.init(problem)
-    value = first = {m.name: np.asarray(m.of(truth, state), dtype=np.float64) for m in measures}
+    state = alg.init(problem) if start is None else start
+    value = first = {m.name: read(m.of(truth, state)) for m in measures}
     total = {m.name: m.start(value[m.name]) for m in measures}
     records = [_asdict(state) | total]
     for t in range(1, steps + 1):
         state = alg.step(problem, state)
-        before, value = value, {m.name: np.asarray(m.of(truth, state), dtype=np.float64) for m in measures}
+        before, value = value, {m.name: read(m.of(truth, state)) for m in measures}
         total = {m.name: m.update(total[m.name], before[m.name], value[m.name]) for m in measures}
         if t % every == 0:
             records.append(_asdict(state) | total)
             tick(every)
     stack = (lambda x: np.stack(x, axis=1)) if batched else (lambda x: np.stack(x)[None])
-    out = {k: stack([np.asarray(record[k], dtype=np.float64) for record in records]) for k in records[0]}
+    out = {k: stack([read(record[k]) for record in records]) for k in records[0]}
     return out, {k: x if batched else x[None] for k, x in first.items()}
 
 

@@ -16,11 +16,12 @@ LARGEST = 64  # states of a standard problem that is tried
 DISCOUNTS = (0.0, 0.001, 0.5, 0.9, 0.99)
 
 
-def gallery(kind: type) -> Iterator[tuple[str, Instance]]:
-    """(where it comes from, instance), standard problems first, small before large."""
+def gallery(kind: type, gamma: float | None = None) -> Iterator[tuple[str, Instance]]:
+    """(where it comes from, instance), standard problems first, small before large; one discount if it is given."""
     yield from standard(kind)
-    for (name, x), gamma in product(degenerate(), DISCOUNTS if kind is not FiniteHorizonMDP else (0.0,)):
-        yield f"{name}, gamma = {gamma:g}", as_kind(replace(x, gamma=gamma), kind)
+    discounts = (0.0,) if kind is FiniteHorizonMDP else DISCOUNTS if gamma is None else (gamma,)
+    for (name, x), g in product(degenerate(), discounts):
+        yield f"{name}, gamma = {g:g}", as_kind(replace(x, gamma=g), kind)
 
 
 def standard(kind: type) -> Iterator[tuple[str, Instance]]:

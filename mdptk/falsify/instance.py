@@ -10,7 +10,7 @@ import numpy as np
 from mdptk.core import exact
 from mdptk.core.models import MDP, Array, FiniteHorizonMDP, PolicyEvaluation
 
-ARRAYS = ("P", "r", "rho", "pi", "Phi", "D")
+ARRAYS = ("P", "r", "rho", "pi", "Phi", "D", "start")
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +18,8 @@ class Instance:
     """The arrays of a model of type `kind`; those that its type does not have are None.
 
     ``P[..., s, a, s']`` and ``r[..., s, a]`` have a leading stage axis for a FiniteHorizonMDP, none otherwise. `D` is
-    None where it is stationary, so that it follows the transitions when they are changed.
+    None where it is stationary, so that it follows the transitions when they are changed. `start` has the free numbers
+    of the first state (`mdptk.theory.Start`), None where `init` chooses them.
     """
 
     kind: type
@@ -29,6 +30,7 @@ class Instance:
     pi: Array | None = None
     Phi: Array | None = None
     D: Array | None = None
+    start: Array | None = None
 
     @property
     def S(self) -> int:

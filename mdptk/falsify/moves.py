@@ -178,7 +178,8 @@ def move_Phi(rng: Rng, x: Instance, size: float) -> Instance:
     step = x.Phi + size * rng.normal(size=x.Phi.shape)
     unit = x.Phi / np.maximum(np.linalg.norm(x.Phi, axis=1, keepdims=True), 1e-9)
     choices = (step, step, unit, features(rng, x.S))
-    return replace(x, Phi=_short(choices[rng.integers(len(choices))]))
+    Phi = _short(choices[rng.integers(len(choices))])
+    return replace(x, Phi=Phi, start=None if x.start is None else np.resize(x.start, Phi.shape[1]))
 
 
 MOVES: tuple[Move, ...] = (
@@ -187,9 +188,31 @@ MOVES: tuple[Move, ...] = (
 )
 
 
+def start(rng: Rng, shape: tuple[int, ...], near: Array) -> Array:
+    """Free numbers of a first state, of any size: normal, in {-1, 0, 1}, or all the same; half around `near`."""
+    size = 10 ** rng.uniform(-3, 2)
+    base = near if rng.random() < 0.5 else np.zeros(shape)
+    choices = (rng.normal(size=shape), rng.integers(-1, 2, size=shape), np.full(shape, rng.choice([-1.0, 1.0])))
+    return base + size * choices[rng.integers(len(choices))]
+
+
+def move_start(rng: Rng, x: Instance, size: float) -> Instance:
+    """The first state: a step of some of its numbers in proportion to their size, or one number becomes another."""
+    if x.start is None:
+        return x
+    if rng.random() < 0.2:
+        out = x.start.copy()
+        out.flat[rng.integers(out.size)] = rng.choice([0.0, *x.start.ravel()])
+        return replace(x, start=out)
+    scale = max(float(abs(x.start).max()), 1e-3) * 10 ** rng.uniform(-2, 0)
+    chosen = rng.random(x.start.shape) < rng.choice([0.3, 1.0])
+    return replace(x, start=x.start + size * scale * chosen * rng.normal(size=x.start.shape))
+
+
 def mutate(rng: Rng, x: Instance, size: float) -> Instance:
     """One to three moves."""
     moves = MOVES if x.kind is not PolicyEvaluation else (*MOVES, move_pi, move_pi, move_Phi, move_Phi)
+    moves = moves if x.start is None else (*moves, *[move_start] * 6)
     with np.errstate(divide="ignore"):  # the logit of an impossible transition
         for _ in range(int(rng.choice([1, 1, 2, 3]))):
             x = moves[rng.integers(len(moves))](rng, x, size)

@@ -6,7 +6,7 @@ import html
 import json
 import shlex
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from mdptk import registry
 from mdptk.core.algorithm import Learner
 from mdptk.core.errors import MdptkError
 from mdptk.core.models import FiniteHorizonMDP, PolicyEvaluation
-from mdptk.core.run import run
 from mdptk.falsify.score import COUNTS, Candidate, Score, in_slack
 from mdptk.io import save
 from mdptk.sweep import Job
@@ -38,6 +37,8 @@ class Report:
     doubtful
         How many seemed to break the statement by less than ten times the rounding error, or only until they were run
         again: not counted.
+    again
+        How many were judged in wider numbers: doubtful ones, and tiny ones in which both sides are equal.
     ended
         Why the search ended.
     path
@@ -50,6 +51,7 @@ class Report:
     runs: int
     judged: int
     doubtful: int
+    again: int
     seconds: float
     ended: str
     path: Path | None = None
@@ -58,7 +60,7 @@ class Report:
         text = f"{self.runs} runs, {self.judged} judged, {self.seconds:.1f} s, seed {self.search_seed}; {self.ended}"
         if self.doubtful:
             text += f"; {self.doubtful} broke it within {COUNTS:g} times the rounding error: not counted"
-        return text
+        return text + (f"; {self.again} judged in wider numbers" if self.again else "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +71,8 @@ class _Result(ABC):
     ----------
     about
         The theorem and how the search went.
-    alg, problem, steps, seed, repeats
-        What to run; all None or 0 if nothing could be judged.
+    alg, problem, steps, seed, repeats, start
+        What to run; all None or 0 if nothing could be judged. `start` is None where `init` chooses the first state.
     ratio
         The largest lhs / rhs (rhs / lhs for ">="); in units of `unit`.
     unit
@@ -78,6 +80,9 @@ class _Result(ABC):
         error that is allowed for.
     verdict
         That of `Theorem.check` on this run.
+    how
+        ``"float64"``, or the wider numbers in which a violation was found or confirmed: ``"exact rationals"`` or
+        ``"60 digits"``.
     """
 
     about: Report
@@ -86,17 +91,25 @@ class _Result(ABC):
     steps: int = 0
     seed: int = 0
     repeats: int = 1
+    start: Any = None
     ratio: float = float("nan")
     verdict: Verdict | None = None
     origin: str = field(default="", repr=False)
+    how: str = "float64"
 
     @classmethod
     def of(cls, about: Report, score: Score, c: Candidate) -> Any:
         """The result that a candidate is, with its verdict."""
         problem = c.instance.model()
         with np.errstate(all="ignore"):
-            verdict = about.theorem.check(run(c.alg, problem, c.steps, seed=c.seed, repeats=c.repeats))
-        return cls(about, c.alg, problem, c.steps, c.seed, c.repeats, score.value, verdict, c.origin)
+            result = c.run(about.theorem)
+            verdict = about.theorem.check(result)
+        how = score.how or "float64"
+        if score.violated and verdict.ok:
+            note = f"broken in {how}, by too little for float64: see mdptk.theory.again"
+            verdict = replace(verdict, ok=False, note=note)
+        ran = (c.alg, problem, c.steps, c.seed, c.repeats, result.start)
+        return cls(about, *ran, score.value, verdict, c.origin, how)
 
     @property
     def theorem(self) -> Theorem:
@@ -128,6 +141,7 @@ class _Result(ABC):
     def code(self) -> str:
         """Python that makes the run again, and its check."""
         more = f", seed={self.seed}, repeats={self.repeats}" if isinstance(self.alg, Learner) else ""
+        more += "" if self.start is None else f", start={_fields(self.start)!r}"
         return "\n".join(
             (
                 f"problem = {source(self.problem)}",
@@ -144,11 +158,12 @@ class _Result(ABC):
 
 
 class Counterexample(_Result):
-    """The theorem is violated on this run, by more than ten times the rounding error."""
+    """The theorem is violated on this run, in wider numbers or by more than ten times the rounding error of float64."""
 
     @property
     def headline(self) -> str:
-        return f"{self.about.name} ({self.theorem.status}) is VIOLATED: {self.unit} = {self.ratio:.6g}"
+        how = f"judged in {self.how}" if self.how != "float64" else "in float64, which is all it can be judged in"
+        return f"{self.about.name} ({self.theorem.status}) is VIOLATED: {self.unit} = {self.ratio:.6g}, {how}"
 
 
 class NotFound(_Result):
@@ -190,6 +205,11 @@ def _list(x: Any) -> str:
     return repr(np.asarray(x).tolist())
 
 
+def _fields(state: Any) -> dict[str, Any]:
+    """A state as `run` takes it, in lists and numbers."""
+    return {name: np.asarray(x).tolist() for name, x in state._asdict().items()}
+
+
 # on disk --------------------------------------------------------------------------------------------------------
 
 
@@ -226,6 +246,7 @@ class Archive:
             "excess_in_slack": score.excess if np.isfinite(score.excess) else repr(score.excess),
             "t": score.t,
             "violated": score.violated,
+            "start": None if c.instance.start is None else c.instance.start.tolist(),
             "origin": c.origin,
             "search_seed": self.seed,
             "run": runs,
@@ -239,4 +260,6 @@ class Archive:
         """The command line that judges the instance again, or why there is none."""
         if registry.find().get(type(c.alg).__name__) is not type(c.alg) or theorem not in type(c.alg).theorems:
             return f"{c.alg!r} is not in the registry: load {path.name} and run it from Python"
+        if c.instance.start is not None:
+            return f"it starts elsewhere: load {path.name} and run it from Python with the start beside this line"
         return Job(c.alg, path.name, None, c.steps, c.repeats, c.seed, source=(str(path),)).command(theorem)

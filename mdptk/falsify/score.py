@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from mdptk.core.models import MDP, Array
 from mdptk.core.run import Run, run
 from mdptk.falsify.instance import Instance, batch
 from mdptk.theory import Always, InExpectation, Theorem, WithProbability
+from mdptk.theory.again import Again, again
 from mdptk.theory.quantity import evaluate
 
 COUNTS = 10.0  # a violation below this many times the slack may be rounding after all: it is not counted
@@ -33,9 +34,23 @@ class Candidate:
     seed: int = 0
     origin: str = ""
 
-    def run(self) -> Run:
-        """The run, alone."""
-        return run(self.alg, self.instance.model(), self.steps, seed=self.seed, repeats=self.repeats)
+    def run(self, theorem: Theorem) -> Run:
+        """The run, alone, from the state that `theorem` makes of the instance's start."""
+        problem = self.instance.model()
+        start = first_state(theorem, self.alg, problem, self.instance.start)
+        return run(self.alg, problem, self.steps, seed=self.seed, repeats=self.repeats, start=start)
+
+
+def judge_again(theorem: Theorem, score: Score, c: Candidate) -> tuple[Score, Again]:
+    """The score with what wider numbers say: `how` is set where they find the statement broken."""
+    with np.errstate(all="ignore"):
+        found = again(theorem, c.run(theorem))
+    return replace(score, how=found.how if found.ok is False else ""), found
+
+
+def first_state(theorem: Theorem, alg: Algorithm, problem: Any, free: Array | None) -> Any:
+    """The state with these free numbers, None where `init` chooses it."""
+    return None if free is None or theorem.starts is None else theorem.starts.state(alg, problem, free)
 
 
 @dataclass(frozen=True)
@@ -50,21 +65,29 @@ class Score:
         How far the statement is broken, in units of the slack: up to 1 is rounding that was allowed for.
     t
         The step at which that was seen: the first one at which it is broken, or else that of the largest value.
+    how
+        In which wider numbers it was found to be broken, as ``"exact rationals"``; empty for float64.
     """
 
     value: float
     excess: float
     t: int
+    how: str = ""
 
     @property
     def violated(self) -> bool:
-        """Whether it is broken by so much that it counts."""
-        return self.excess > COUNTS
+        """Whether it is broken by so much that it counts, or in wider numbers."""
+        return self.excess > COUNTS or bool(self.how)
 
     @property
     def doubtful(self) -> bool:
         """Whether it is broken, but within ten times the rounding error."""
-        return 1 < self.excess <= COUNTS
+        return 1 < self.excess <= COUNTS and not self.how
+
+    @property
+    def near(self) -> bool:
+        """Whether the two sides are equal up to ten times the rounding error: only wider numbers can tell."""
+        return abs(self.excess) <= COUNTS
 
     @property
     def key(self) -> tuple[bool, float, float]:
@@ -87,7 +110,9 @@ def judge(theorem: Theorem, candidates: list[Candidate]) -> list[Score | None]:
     for i, c in enumerate(candidates):
         batched = isinstance(c.alg, Solver) and c.instance.kind is MDP
         x = c.instance
-        groups.setdefault((c.alg, c.steps, x.gamma, x.shape, _scale(x)) if batched else i, []).append(i)
+        groups.setdefault(
+            (c.alg, c.steps, x.gamma, x.shape, _scale(x), np.shape(x.start)) if batched else i, []
+        ).append(i)
     scores: list[Score | None] = [None] * len(candidates)
     with np.errstate(all="ignore"):
         for members in groups.values():
@@ -108,9 +133,12 @@ def _judge_group(theorem: Theorem, group: list[Candidate]) -> list[Score | None]
     alone = len(group) == 1
     try:
         problem = first.instance.model() if alone else batch([c.instance for c in group])
-        if theorem.unmet(first.alg, problem):
+        free = first.instance.start
+        free = free if alone or free is None else np.stack([c.instance.start for c in group])  # type: ignore[misc]
+        start = first_state(theorem, first.alg, problem, free)
+        if theorem.unmet(first.alg, problem, start):
             return [None] if alone else _one_by_one(theorem, group)
-        result = run(first.alg, problem, first.steps, seed=first.seed, repeats=first.repeats)
+        result = run(first.alg, problem, first.steps, seed=first.seed, repeats=first.repeats, start=start)
         return list(measure(theorem, result))
     except (MdptkError, np.linalg.LinAlgError):  # such as gamma too close to 1 for an exact optimum
         half = len(group) // 2
@@ -119,7 +147,7 @@ def _judge_group(theorem: Theorem, group: list[Candidate]) -> list[Score | None]
 
 def _one_by_one(theorem: Theorem, group: list[Candidate]) -> list[Score | None]:
     """Those that meet the assumptions as one batch, the others not at all."""
-    good = [i for i, c in enumerate(group) if not theorem.unmet(c.alg, c.instance.model())]
+    good = [i for i, c in enumerate(group) if not _unmet(theorem, c)]
     scores: list[Score | None] = [None] * len(group)
     if len(good) == len(group):  # all meet them alone, the batch does not
         return [_judge_group(theorem, [c])[0] for c in group]
@@ -127,6 +155,11 @@ def _one_by_one(theorem: Theorem, group: list[Candidate]) -> list[Score | None]:
         for i, score in zip(good, _judge_group(theorem, [group[i] for i in good]), strict=True):
             scores[i] = score
     return scores
+
+
+def _unmet(theorem: Theorem, c: Candidate) -> str:
+    problem = c.instance.model()
+    return theorem.unmet(c.alg, problem, first_state(theorem, c.alg, problem, c.instance.start))
 
 
 def measure(theorem: Theorem, result: Run) -> list[Score | None]:

@@ -1,4 +1,4 @@
-"""The search: what is degenerate, then what is tiny and climbs from random instances in turn, until time is up."""
+"""The search: what is degenerate, other starts, then what is tiny and climbs in turn, until time is up."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import numpy as np
 from mdptk import registry
 from mdptk.core.algorithm import Algorithm, Learner, Solver
 from mdptk.core.errors import MdptkError
-from mdptk.core.models import MDP
+from mdptk.core.models import MDP, check_discount
 from mdptk.falsify import moves
 from mdptk.falsify.gallery import gallery
 from mdptk.falsify.instance import Instance
 from mdptk.falsify.result import Archive, Counterexample, NotFound, Report
-from mdptk.falsify.score import Candidate, Score, judge
+from mdptk.falsify.score import Candidate, Score, judge, judge_again
 from mdptk.falsify.shrink import shrink
 from mdptk.falsify.tiny import tiny
 from mdptk.theory import Always, Asymptotic, Theorem
@@ -29,6 +29,9 @@ GALLERY_CHUNK = 40
 STEPS = (1, 2, 3, 5, 10, 30)
 GENERATIONS = 40  # a climb that gains nothing ends after `PATIENCE` of them
 PATIENCE = 12
+STARTS = 12  # families of random instances with random first states, before the climbs
+TINY_AGAIN, AGAIN = 3, 50  # of a chunk of tiny models, and of the doubtful ones: as many are judged in wider numbers
+SETTLED = 30  # steps after which the state is near the end of the run, for starts near it
 LEARNER_STEPS, LEARNER_REPEATS = 64, 64
 FRESH_SEED = 10**6  # of the runs that have to confirm a statistical violation
 SHAPES = ((2, 2, 2), (1, 2, 1), (3, 2, 3))  # of learners' transitions: each is a compilation
@@ -40,6 +43,7 @@ def falsify(
     budget: float = 60.0,
     runs: int | None = None,
     seed: int = 0,
+    gamma: float | None = None,
     out: Path | str | None = None,
     progress: bool = False,
 ) -> Counterexample | NotFound:
@@ -56,11 +60,15 @@ def falsify(
         Number of instances after which it stops, if that comes first. The same seed and number find the same.
     seed
         Seed of the search.
+    gamma
+        A discount that every instance has; searched, too, if None.
     out
         A folder for every record that is found, as .npz with the commands that replay it; it must be empty or not
         exist. Nothing is written if None.
     progress
         Show how far the search is.
+
+    Initial states are searched where the theorem's `starts` allow it.
 
     Returns
     -------
@@ -70,13 +78,16 @@ def falsify(
     Raises
     ------
     MdptkError
-        If the theorem is unknown or order-only, or `out` is not empty.
+        If the theorem is unknown or order-only, `out` is not empty, or `gamma` is no discount or there is none.
     """
     name, base, fixed, th = _named(theorem)
     if isinstance(th.holds, Asymptotic):
         raise MdptkError(f"{name} is order-only: it has no constants that an instance could break")
+    if gamma is not None and hasattr(type(base).model(), "H"):
+        raise MdptkError(f"gamma = {gamma}: {name} is about a {type(base).model().__name__}, which has no discount")
+    gamma = None if gamma is None else check_discount(gamma)
     archive = Archive(None if out is None else Path(out), name, seed)
-    search = Search(th, base, fixed, seed, time.monotonic() + budget, runs or 10**12, archive)
+    search = Search(th, base, fixed, seed, time.monotonic() + budget, runs or 10**12, archive, gamma)
     began = time.monotonic()
     with _showing(name, budget, progress) as search.tell:
         try:
@@ -90,18 +101,22 @@ def falsify(
 
 
 def explore(search: Search) -> None:
-    """The gallery; then tiny models and climbs in turn, and climbs for ever.
+    """The gallery; random first states, if others are allowed; then tiny models and climbs in turn, climbs for ever.
 
     `search.judge` ends it when something is found or time is up.
     """
     kind = type(search.base).model()
     batched = isinstance(search.base, Solver) and kind is MDP
-    for chunk in batched_by(GALLERY_CHUNK if batched else 1, gallery(kind)):
+    for chunk in batched_by(GALLERY_CHUNK if batched else 1, gallery(kind, search.gamma)):
         for alg, steps in search.settings():
             search.judge([search.candidate(alg, x, steps, f"gallery: {origin}") for origin, x in chunk])
-    chunks = tiny(kind, batched=batched) if isinstance(search.base, Solver) else iter(())
+    if search.elsewhere:
+        for _ in range(STARTS):
+            search.start(width=32 if batched else 4, elsewhere=True)
+    chunks = tiny(kind, batched=batched, gamma=search.gamma) if isinstance(search.base, Solver) else iter(())
     while True:
-        search.judge([search.candidate(search.base, x, 10, "tiny") for x in next(chunks, [])])
+        found = search.judge([search.candidate(search.base, x, 10, "tiny") for x in next(chunks, [])])
+        search.judge_again([f for f in found if f[0].near], TINY_AGAIN)
         climb(search, width=64 if batched else 12 if isinstance(search.base, Solver) else 4)
 
 
@@ -148,9 +163,11 @@ class Search:
     deadline: float
     limit: int
     archive: Archive
+    gamma: float | None = None  # the discount of all instances, if it is fixed
     runs: int = 0
     judged: int = 0
     doubtful: int = 0
+    again: int = 0
     record: tuple[Score, Candidate] | None = None
     ended: str = ""
     tell: Any = None
@@ -161,6 +178,7 @@ class Search:
 
     def candidate(self, alg: Algorithm, x: Instance, steps: int, origin: str) -> Candidate:
         """A candidate with as many repeats as its statement needs."""
+        x = x if self.gamma is None else replace(x, gamma=self.gamma)
         repeats = 1 if isinstance(alg, Solver) else 16 if isinstance(self.theorem.holds, Always) else LEARNER_REPEATS
         return Candidate(alg, x, max(steps, self.theorem.since), repeats, origin=origin)
 
@@ -172,9 +190,17 @@ class Search:
         yield self.base, 50
         yield from ((alg, 10) for alg in ([] if self.fixed else moves.extremes(self.base)))
 
-    def start(self, width: int) -> tuple[Score, Candidate] | None:
-        """Where a climb starts: now and then from the record, otherwise from the best of a few random instances."""
-        if self.record is not None and self.rng.random() < 0.25:
+    @property
+    def elsewhere(self) -> bool:
+        """Whether runs may begin in other states than the one of `init`."""
+        return self.theorem.starts is not None and isinstance(self.base, Solver)
+
+    def start(self, width: int, *, elsewhere: bool = False) -> tuple[Score, Candidate] | None:
+        """Where a climb starts: now and then from the record, otherwise from the best of a few random instances.
+
+        With `elsewhere` these begin in random states, otherwise half of them do where that is allowed.
+        """
+        if not elsewhere and self.record is not None and self.rng.random() < 0.25:
             return self.record
         alg, kind = self.base, type(self.base).model()
         learns = isinstance(alg, Learner)
@@ -188,13 +214,34 @@ class Search:
         first = moves.sample(self.rng, kind, shape)
         others = (moves.sample(self.rng, kind, first.shape) for _ in range(width - 1))
         family = [first, *(replace(x, gamma=first.gamma) for x in others)]
+        if elsewhere or (self.elsewhere and self.rng.random() < 0.5):
+            family = self.started(alg, family)
         found = self.judge([self.candidate(alg, x, steps, "random") for x in family])
         return max(found, key=lambda f: f[0].key, default=None)
+
+    def started(self, alg: Algorithm, family: list[Instance]) -> list[Instance]:
+        """The instances with random first states, some of them near the state in which the algorithm settles."""
+        assert isinstance(alg, Solver)
+        assert self.theorem.starts is not None
+        free = self.theorem.starts.free
+        some = [self.candidate(alg, x, 1, "").instance for x in family]
+        try:
+            problem = some[0].model()
+            state = first = alg.init(problem)
+            for _ in range(SETTLED):
+                state = alg.step(problem, state)
+        except (MdptkError, np.linalg.LinAlgError):
+            return family
+        shape, near = np.shape(free(first)), np.asarray(free(state))
+        near = near if np.isfinite(near).all() else np.zeros(shape)
+        same = [family[0]] * len(family) if self.rng.random() < 0.5 else family  # what is near belongs to the first
+        same = [x if x.Phi is None or x.Phi.shape == some[0].Phi.shape else family[0] for x in same]  # type: ignore[union-attr]
+        return [replace(x, start=moves.start(self.rng, shape, near)) for x in same]
 
     def vary(self, c: Candidate, size: float) -> Candidate:
         """The candidate with another discount, other hyperparameters or another number of steps, or as it is."""
         what = self.rng.random()
-        if what < 0.25:
+        if what < 0.25 and self.gamma is None:
             return replace(c, instance=replace(c.instance, gamma=moves.move_gamma(self.rng, c.instance.gamma, size)))
         if isinstance(c.alg, Learner):  # the rest means to compile again
             return c
@@ -213,6 +260,8 @@ class Search:
         found = [(s, c) for s, c in zip(scores, candidates, strict=True) if s is not None]
         self.judged += len(found)
         self.doubtful += sum(s.doubtful for s, _ in found)
+        if len(doubtful := [f for f in found if f[0].doubtful]) and self.again < AGAIN:
+            self.judge_again(doubtful, 2)
         if found:
             self._keep(*max(found, key=lambda f: f[0].key))
         if self.tell is not None:
@@ -223,8 +272,18 @@ class Search:
             raise _Over("the budget of seconds")
         return found
 
+    def judge_again(self, found: list[tuple[Score, Candidate]], most: int) -> None:
+        """Judge some of them, drawn by lot, in wider numbers; the first that is broken there ends the search."""
+        if not isinstance(self.base, Solver):
+            return
+        for k in self.rng.permutation(len(found))[:most]:
+            score, says = judge_again(self.theorem, *found[k])
+            self.again += says.ok is not None
+            if score.violated:
+                self._keep(score, found[k][1])
+
     def _keep(self, score: Score, c: Candidate) -> None:
-        if score.violated:
+        if score.violated and not score.how:
             score = self._confirmed(score, c)
         if self.record is None or score.key > self.record[0].key:
             before = self.record
@@ -235,13 +294,21 @@ class Search:
             raise _Over("found")
 
     def _confirmed(self, score: Score, c: Candidate) -> Score:
-        """The score of the candidate run alone; a statistical one with fresh seeds and four times the repeats."""
+        """The score of the candidate run alone, in wider numbers if it can be.
+
+        A statistical one is run with fresh seeds and four times the repeats.
+        """
         if isinstance(c.alg, Learner) and not isinstance(self.theorem.holds, Always):
             c = replace(c, seed=c.seed + FRESH_SEED, repeats=4 * c.repeats)
         alone = judge(self.theorem, [c])[0]
         if alone is None or not alone.violated:
             self.doubtful += 1
             return replace(score, excess=1.0)
+        if isinstance(c.alg, Solver):
+            alone, says = judge_again(self.theorem, alone, c)
+            if says.ok:  # the slack was estimated too small
+                self.doubtful += 1
+                return replace(score, excess=1.0)
         return alone
 
 
@@ -267,6 +334,7 @@ def _report(search: Search, name: str, seconds: float) -> Counterexample | NotFo
         runs=search.runs,
         judged=search.judged,
         doubtful=search.doubtful,
+        again=search.again,
         seconds=seconds,
         ended=search.ended,
         path=search.archive.folder,
@@ -275,7 +343,7 @@ def _report(search: Search, name: str, seconds: float) -> Counterexample | NotFo
         return NotFound(about)
     score, c = search.record
     if search.ended != "interrupted":
-        score, c = shrink(search.theorem, score, c, fixed=search.fixed)
+        score, c = shrink(search.theorem, score, c, fixed=search.fixed, gamma=search.gamma)
         search.archive.write(search.theorem, c, score, search.runs, title="shrunk")
     return (Counterexample if score.violated else NotFound).of(about, score, c)
 

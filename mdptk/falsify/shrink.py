@@ -12,7 +12,7 @@ from mdptk.core.algorithm import Learner, Solver
 from mdptk.core.models import MDP
 from mdptk.falsify.instance import ARRAYS, Instance
 from mdptk.falsify.moves import ranges, rounded_rows
-from mdptk.falsify.score import Candidate, Score, in_slack, judge
+from mdptk.falsify.score import Candidate, Score, in_slack, judge, judge_again
 from mdptk.theory import Theorem
 
 RUNS = 4000
@@ -20,7 +20,9 @@ FEWER = 40  # runs of a learner, whose every shape is compiled
 LOSS = 0.005  # of the largest ratio may be lost for a simpler instance; half of an excess that is rounding
 
 
-def shrink(theorem: Theorem, score: Score, c: Candidate, *, fixed: bool = False) -> tuple[Score, Candidate]:
+def shrink(
+    theorem: Theorem, score: Score, c: Candidate, *, fixed: bool = False, gamma: float | None = None
+) -> tuple[Score, Candidate]:
     """The simplest candidate that keeps the violation, or the ratio within half a percent.
 
     It takes the first simplification that keeps it, again and again.
@@ -29,14 +31,17 @@ def shrink(theorem: Theorem, score: Score, c: Candidate, *, fixed: bool = False)
     ----------
     fixed
         Whether the hyperparameters stay as they are.
+    gamma
+        The discount, if it stays as it is.
     """
     keeps = _keeps(theorem, score)
     score, c = _fewest_steps(theorem, score, c, keeps)
-    left = RUNS if isinstance(c.alg, Solver) else FEWER
+    left = RUNS if isinstance(c.alg, Solver) and not (score.how and score.near) else FEWER
     while left > 0:
-        simpler = simplifications(c, fixed=fixed)[:left]
+        simpler = simplifications(c, fixed=fixed)
+        simpler = [d for d in simpler if gamma is None or d.instance.gamma == gamma][:left]
         left -= len(simpler)
-        kept = next((found for found in _judged(theorem, simpler) if keeps(found[0])), None)
+        kept = next(filter(None, (keeps(*found) for found in _judged(theorem, simpler))), None)
         if kept is None:
             break
         score, c = kept
@@ -53,25 +58,34 @@ def _judged(theorem: Theorem, candidates: list[Candidate]) -> Iterator[tuple[Sco
         yield from ((s, c) for s, c in zip(scores, group, strict=True) if s is not None)
 
 
-def _keeps(theorem: Theorem, found: Score) -> Callable[[Score], bool]:
-    if found.violated:
-        return lambda s: s.violated
-    if in_slack(theorem) or found.value <= 0:
-        return lambda s: not s.violated and s.value >= found.value - abs(found.value) / 2
-    return lambda s: not s.violated and s.value >= (1 - LOSS) * found.value
+Keeps = Callable[[Score, Candidate], "tuple[Score, Candidate] | None"]
 
 
-def _fewest_steps(
-    theorem: Theorem, score: Score, c: Candidate, keeps: Callable[[Score], bool]
-) -> tuple[Score, Candidate]:
+def _keeps(theorem: Theorem, found: Score) -> Keeps:
+    """What returns a score and its candidate if they still show what was found, otherwise None."""
+
+    def wide(s: Score, c: Candidate) -> tuple[Score, Candidate] | None:
+        s = judge_again(theorem, s, c)[0] if s.near or s.violated else s
+        return (s, c) if s.how else None
+
+    def float64(s: Score, c: Candidate) -> tuple[Score, Candidate] | None:
+        lost = abs(found.value) / 2 if in_slack(theorem) or found.value <= 0 else LOSS * found.value
+        kept = s.violated if found.violated else not s.violated and s.value >= found.value - lost
+        return (s, c) if kept else None
+
+    return wide if found.how else float64
+
+
+def _fewest_steps(theorem: Theorem, score: Score, c: Candidate, keeps: Keeps) -> tuple[Score, Candidate]:
     """The run cut off after the step at which it shows."""
     if isinstance(c.alg, Learner):
         return score, c
     for steps in sorted({theorem.since, score.t}):
         short = replace(c, steps=steps)
-        (found,) = judge(theorem, [short]) if 1 <= steps < c.steps else [None]
-        if found is not None and keeps(found):
-            return found, short
+        (found,) = judge(theorem, [short]) if steps < c.steps else [None]
+        kept = None if found is None else keeps(found, short)
+        if kept is not None:
+            return kept
     return score, c
 
 
@@ -108,6 +122,9 @@ def _simpler_numbers(x: Instance) -> Iterator[Instance]:
     """Whole arrays rounded, coarsely first; then one row or reward at a time."""
     yield from (replace(x, gamma=g) for g in (0.0, *(round(x.gamma, d) for d in (1, 2, 3))) if g < 1)
     yield replace(x, rho=np.full(x.S, 1 / x.S))
+    if x.start is not None:
+        yield replace(x, start=None)
+        yield from (replace(x, start=np.round(x.start, d)) for d in (0, 1, 2, 3))
     for k in (1, 2, 10, 100, 1000):
         yield replace(x, P=rounded_rows(x.P, k), r=np.round(x.r * k) / k, rho=rounded_rows(x.rho, k))
         yield replace(x, P=rounded_rows(x.P, k))
@@ -135,27 +152,32 @@ def _without_state(x: Instance, s: int) -> Instance:
         r=x.r[..., keep, :],
         rho=_normalised(x.rho[keep], np.full(x.S - 1, 1 / (x.S - 1))),
         pi=None if x.pi is None else x.pi[keep],
-        Phi=None if x.Phi is None else _kept_features(x.Phi[keep]),
+        Phi=None if x.Phi is None else x.Phi[keep][:, _alive(x.Phi[keep])],
         D=None if x.D is None else _normalised(x.D[keep], np.full(x.S - 1, 1 / (x.S - 1))),
+        start=x.start if x.start is None else x.start[keep if x.Phi is None else _alive(x.Phi[keep])],
     )
 
 
-def _kept_features(Phi: np.ndarray) -> np.ndarray:
-    """Features without those that are now zero everywhere."""
-    alive = (Phi != 0).any(0)
-    return Phi[:, alive] if alive.any() else Phi[:, :1]
+def _alive(Phi: np.ndarray) -> np.ndarray:
+    """The features that are not zero everywhere; the first one if all are."""
+    alive = np.flatnonzero((Phi != 0).any(0))
+    return alive if len(alive) else np.array([0])
 
 
 def _without_feature(x: Instance, i: int) -> Instance:
     assert x.Phi is not None
     n = x.Phi.shape[1]
-    return replace(x, Phi=np.delete(x.Phi, i, axis=1)) if i < n and n > 1 else x
+    if i >= n or n == 1:
+        return x
+    start = None if x.start is None else np.delete(x.start, i)
+    return replace(x, Phi=np.delete(x.Phi, i, axis=1), start=start)
 
 
 def _without_action(x: Instance, a: int) -> Instance:
     keep = [i for i in range(x.A) if i != a]
     pi = None if x.pi is None else _normalised(x.pi[:, keep], np.full((x.S, x.A - 1), 1 / (x.A - 1)))
-    return replace(x, P=x.P[..., keep, :], r=x.r[..., keep], pi=pi)
+    start = x.start if x.start is None or x.start.ndim < 2 else x.start[:, keep]
+    return replace(x, P=x.P[..., keep, :], r=x.r[..., keep], pi=pi, start=start)
 
 
 def _normalised(p: np.ndarray, otherwise: np.ndarray) -> np.ndarray:

@@ -17,16 +17,14 @@ DISCOUNTS = (0.5, 0.9, 0.0, 0.99, 0.01)
 CHUNK = 2187  # models in one batch
 
 
-def tiny(kind: type, *, batched: bool) -> Iterator[list[Instance]]:
+def tiny(kind: type, *, batched: bool, gamma: float | None = None) -> Iterator[list[Instance]]:
     """Chunks of instances of one shape and one discount, small ones first.
 
     Where they cannot be run as batches, two states have one action: the others are a hundred times as many.
     """
     shapes = [(1, 1), (1, 2), (2, 1), (2, 2)] if batched else [(1, 1), (2, 1)]
-    for (S, A), gamma in product(shapes, DISCOUNTS):
-        models = [
-            as_kind(Instance(MDP, P, r, np.full(S, 1 / S), gamma), kind) for P in kernels(S, A) for r in tables(S, A)
-        ]
+    for (S, A), g in product(shapes, DISCOUNTS if gamma is None else (gamma,)):
+        models = [as_kind(Instance(MDP, P, r, np.full(S, 1 / S), g), kind) for P in kernels(S, A) for r in tables(S, A)]
         yield from (models[i : i + CHUNK] for i in range(0, len(models), CHUNK))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from sympy.printing.latex import LatexPrinter
 
 from mdptk.core.models import Array
 from mdptk.core.run import Run
+from mdptk.core.wide import DIGITS, Number, is_wide, wide
 from mdptk.theory.symbols import CLOCK, LATEX
 
 EPS = float(np.finfo(float).eps)
@@ -74,9 +76,9 @@ class Quantity(sympy.Symbol):
         return body if exp is None else rf"\left({body}\right)^{{{exp}}}"
 
     def values(self, run: Run) -> Array:
-        """Float64 array of shape (repeats, records), computed once for each run."""
+        """Array of shape (repeats, records), computed once for each run; float64 unless the run is wide."""
         if self not in run.cache:
-            x = np.asarray(self.of(run), dtype=np.float64)
+            x = np.asarray(self.of(run), dtype=run.t.dtype)
             run.cache[self] = np.broadcast_to(x, (run.repeats, len(run.t)))
         return run.cache[self]
 
@@ -115,10 +117,25 @@ def so_far(q: Quantity, reduce: np.ufunc) -> Quantity:
 def evaluate(expr: Any, run: Run) -> Array:
     """The value of a sympy expression on a run, shape (repeats, records)."""
     symbols = sorted(expr.free_symbols, key=str)
+    values = [_resolve(s, run) for s in symbols]
+    if is_wide(run.t):
+        expr, symbols, values = _without_floats(expr, symbols, values)
     f = sympy.lambdify(symbols, expr, modules=["scipy", "numpy"])
     with np.errstate(all="ignore"):
-        x = np.asarray(f(*(_resolve(s, run) for s in symbols)), dtype=np.float64)
-    return np.broadcast_to(x, (run.repeats, len(run.t)))
+        x = np.asarray(f(*values), dtype=run.t.dtype)
+    return np.broadcast_to(x if not is_wide(x) else wide(x), (run.repeats, len(run.t)))
+
+
+def _without_floats(expr: Any, symbols: list, values: list) -> tuple[Any, list, list]:
+    """The expression with a symbol in place of every constant that Python would compute in float64."""
+    constants = [c for c in expr.atoms(sympy.Rational, sympy.Float, sympy.NumberSymbol) if not c.is_Integer]
+    names = {c: sympy.Dummy() for c in constants}
+    numbers = [
+        Number(Fraction(int(c.p), int(c.q))) if c.is_Rational else Number(sympy.N(c, 2 * DIGITS)._to_mpmath(240))
+        for c in constants
+    ]
+    values = [x if isinstance(x, np.ndarray) else Number.of(x) for x in values]
+    return expr.xreplace(names), [*symbols, *names.values()], values + numbers
 
 
 def rounding_error(expr: Any, run: Run) -> Array:
@@ -135,12 +152,16 @@ def _resolve(s: sympy.Symbol, run: Run) -> Any:
     if isinstance(s, Quantity):
         return s.values(run)
     if hasattr(run.alg, s.name):
-        return float(getattr(run.alg, s.name))
+        return _number(getattr(run.alg, s.name))
     if s.name in CLOCK:
         return run.t[None] if s.name != "dt" else np.diff(run.t, prepend=np.nan)[None]
     if hasattr(run.problem, s.name):
-        return float(getattr(run.problem, s.name))
+        return _number(getattr(run.problem, s.name))
     raise KeyError(f"{s.name} is neither a hyperparameter of {run.alg!r} nor a size of {run.problem!r}")
+
+
+def _number(x: Any) -> Any:
+    return x if is_wide(x) else float(x)
 
 
 class _Printer(LatexPrinter):

@@ -41,6 +41,11 @@ def optimum_rounding(run: Run) -> float:
     return value_rounding(run) / (1 - run.problem.gamma)
 
 
+def sweep_rounding(run: Run) -> float:
+    """That of recorded values ``v`` that sweeps made from a start of any size."""
+    return value_rounding(run) + 8 * EPS * float(abs(run["v"]).max()) / (1 - run.problem.gamma)
+
+
 def before(x: Array) -> Array:
     """What was recorded one record earlier, (repeats, records, ...); nan at the first."""
     return np.concatenate([np.full_like(x[:, :1], np.nan), x[:, :-1]], axis=1)
@@ -107,7 +112,7 @@ value_error = Quantity(
     "value_error",
     lambda run: abs(run["v"] - optimum(run).v).max(-1),
     latex=r"\|v_{%t} - V^*\|_\infty",
-    rounding=lambda run: 2 * optimum_rounding(run),
+    rounding=lambda run: 2 * optimum_rounding(run) + sweep_rounding(run),
 )
 
 expected_return = Quantity(
@@ -200,7 +205,8 @@ LINEAR_MEASURES = (
 
 def feature_spectrum(problem: PolicyEvaluation) -> Array:
     r"""Eigenvalues of the covariance :math:`\Phi^\top D \Phi` of the features, ascending, shape (n,)."""
-    return np.linalg.eigvalsh(problem.Phi.T @ (problem.D[:, None] * problem.Phi))
+    covariance = problem.Phi.T @ (problem.D[:, None] * problem.Phi)
+    return exact.namespace(covariance).linalg.eigvalsh(covariance)
 
 
 def _spectral_rounding(problem: PolicyEvaluation) -> float:

@@ -15,8 +15,10 @@ from mdptk.core.errors import AssumptionViolated
 from mdptk.core.models import Array
 from mdptk.core.run import Run
 from mdptk.theory import rates, statistics
-from mdptk.theory.quantity import Quantity, evaluate, latex, rounding_error
+from mdptk.theory.again import again
+from mdptk.theory.quantity import EPS, Quantity, evaluate, latex, rounding_error
 
+REPEATS_AGAIN = 8  # models of a batch that are judged again
 DOUBT = 10  # a violation of a few times the slack is not called one: the slack may be that much too small
 
 
@@ -45,6 +47,33 @@ class Assumption:
 
     text: str
     test: Callable[[Any, Any], str | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """The states from which a theorem holds, where they are more than the one that `init` returns.
+
+    Parameters
+    ----------
+    text
+        One line for people; may hold LaTeX between dollar signs.
+    free
+        Function of a state: the array of numbers in it that may be chosen.
+    state
+        Function of (alg, problem, free numbers) that makes the state, whatever real numbers they are.
+    """
+
+    text: str
+    free: Callable[[Any], Any]
+    state: Callable[[Any, Any, Any], Any]
+
+    def unmet(self, alg: Any, problem: Any, given: Any) -> str:
+        """What is wrong with the state `given`; empty if it is one of them."""
+        made = self.state(alg, problem, self.free(given))
+        for name, x, y in zip(given._fields, given, made, strict=True):
+            if not np.allclose(x, y, rtol=16 * EPS, atol=16 * EPS):
+                return f"holds from {self.text}: start.{name} does not belong to the rest of the state"
+        return ""
 
 
 @dataclass(frozen=True)
@@ -107,8 +136,9 @@ class Verdict:
     p
         p-value of a statistical statement, to be corrected where there are several; nan if nothing was drawn by lot.
     undecided
-        Whether it is broken, but nowhere by more than `DOUBT` times the slack. A slack is an estimate: float64 cannot
-        tell a violation of that size from rounding.
+        Whether it is broken, nowhere by more than `DOUBT` times the slack, and could not be judged in wider numbers
+        (`mdptk.theory.again`; the note says why). A slack is an estimate: float64 cannot tell a violation of that size
+        from rounding.
     """
 
     theorem: Theorem
@@ -184,6 +214,8 @@ class Theorem:
     iterate
         Which of its policies it speaks about, where an algorithm is judged by more than one: the "last", the "average"
         of those so far (in occupancy space: their mixture), or the "best" so far. Verdicts name it.
+    starts
+        The states from which it holds; None if it holds only from the one that `init` returns.
     """
 
     name: str
@@ -200,6 +232,7 @@ class Theorem:
     silent: str = ""
     proof: str = ""
     iterate: Literal["last", "average", "best"] | None = None
+    starts: Start | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lhs", sympy.sympify(self.lhs))
@@ -232,13 +265,15 @@ class Theorem:
             case _:
                 return f"{latex(self.lhs)} {sign} {latex(self.rhs)}"
 
-    def unmet(self, alg: Any, problem: Any) -> str:
-        """What is wrong with `alg` on `problem` in view of the assumptions; empty if all are met."""
+    def unmet(self, alg: Any, problem: Any, start: Any = None) -> str:
+        """What is wrong with `alg` on `problem` from `start` in view of the assumptions; empty if all are met."""
         for assumption in self.assumes:
             wrong = assumption.test(alg, problem)
             if wrong is not None:
                 return f"assumes {assumption.text}: {wrong}"
-        return ""
+        if start is None:
+            return ""
+        return self.starts.unmet(alg, problem, start) if self.starts else "speaks of runs that begin where init does"
 
     def sides(self, run: Run) -> tuple[Array, Array]:
         """Left and right side on a run, each of shape (repeats, records)."""
@@ -271,7 +306,7 @@ class Theorem:
         AssumptionViolated
             If the run does not meet the assumptions: a theorem does not hold by not applying.
         """
-        if wrong := self.unmet(run.alg, run.problem):
+        if wrong := self.unmet(run.alg, run.problem, run.start):
             raise AssumptionViolated(f"{type(run.alg).__name__}.{self.slug} {wrong}")
         if self.consecutive and run.every != 1:
             raise AssumptionViolated(f"{self.name} compares consecutive steps; the run has every = {run.every}")
@@ -318,7 +353,19 @@ class Theorem:
             return True, "", float("nan")
         if self._broken(lhs, rhs, DOUBT * slack).any():
             return False, where, float("nan")
-        return None, f"broken within {DOUBT} times the rounding error, float64 cannot decide; {where}", float("nan")
+        ok, how = self._judge_again(run, np.flatnonzero(broken.any(1)))
+        return ok, f"broken within {DOUBT} times the rounding error; {how}; {where}", float("nan")
+
+    def _judge_again(self, run: Run, repeats: Array) -> tuple[bool | None, str]:
+        """(whether it holds in wider numbers on all of these repeats, how that was found)."""
+        found = [again(self, run, int(repeat)) for repeat in repeats[:REPEATS_AGAIN]]
+        broken, unknown = ([x for x in found if x.ok is ok] for ok in (False, None))
+        if broken:
+            return False, f"judged again in {broken[0].how}: broken by {broken[0].excess:.3g}"
+        if unknown or len(found) < len(repeats):
+            why = unknown[0].how if unknown else f"{len(repeats)} models are too many to judge again"
+            return None, f"it cannot be judged in wider numbers ({why})"
+        return True, f"judged again in {' and '.join(dict.fromkeys(x.how for x in found))}: it holds"
 
     def _ratio(self, lhs: Array, rhs: Array, slack: Array) -> float:
         if isinstance(self.holds, InExpectation):
@@ -374,6 +421,6 @@ def check(run: Run, *, skip_unmet: bool = False) -> Verdicts:
     """
     verdicts = []
     for theorem in type(run.alg).theorems:
-        wrong = theorem.unmet(run.alg, run.problem) if skip_unmet else ""
+        wrong = theorem.unmet(run.alg, run.problem, run.start) if skip_unmet else ""
         verdicts.append(Verdict(theorem, None, float("nan"), False, False, 0.0, wrong) if wrong else theorem.check(run))
     return Verdicts(verdicts)

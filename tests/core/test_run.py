@@ -9,10 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mdptk import MDP, InvalidHyperparameter, MdptkError, run
+from mdptk import MDP, InvalidHyperparameter, InvalidStart, MdptkError, run
+from mdptk.algorithms.planning.value_iteration import ValueIteration
 from mdptk.algorithms.policy_gradient.npg import NPG
+from mdptk.algorithms.td.mean_path_td import MeanPathTD
+from mdptk.algorithms.td.td_zero import TDZero
 from mdptk.core.algorithm import Count, Learner, Measure, Positive, Solver
 from mdptk.core.oracles import Generative
+from mdptk.problems.evaluation import random_walk
 from mdptk.problems.garnet import garnet
 
 ONE = MDP([[[1.0]]], [[1.0]], 0.5)
@@ -80,6 +84,59 @@ def test_batch_of_models_is_one_repeat_each():
     assert together["pi"].shape == (2, 21, one.S, one.A)
     for i, mdp in enumerate((one, two)):
         np.testing.assert_allclose(together["pi"][i], run(NPG(), mdp, 20)["pi"][0], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("alg", [Counting(), CountingLearner()])
+def test_a_start_takes_the_place_of_init(alg):
+    result = run(alg, ONE, 4, start={"k": 5})
+    for start in (Clock(5.0), Clock(np.array(5))):
+        assert all((x == run(alg, ONE, 4, start=start)[k]).all() for k, x in result.out.items())
+    np.testing.assert_array_equal(result["k"][0], 5 + np.arange(5))
+    np.testing.assert_array_equal(result["sum"][0], [0, 5, 11, 18, 26])
+    np.testing.assert_array_equal(result["max"][0], -4)  # at the start
+    assert (result.frozen()["k"] == 5).all()
+    assert result.start.k == 5
+    assert run(alg, ONE, 4).start is None
+
+
+def test_a_run_goes_on_from_where_another_one_stopped():
+    whole, first = run(NPG(), garnet(), 20), run(NPG(), garnet(), 12)
+    rest = run(NPG(), garnet(), 8, start={name: x[0, -1] for name, x in first.out.items()})
+    np.testing.assert_array_equal(rest["pi"], whole["pi"][:, 12:])
+    td, chain = TDZero(), random_walk()
+    start = {"theta": np.arange(5.0), "average": np.zeros(5), "t": 0}
+    both = run(td, chain, 3, repeats=2, start=start)
+    np.testing.assert_array_equal(both["distance"][:1], run(td, chain, 3, start=start)["distance"])
+    assert both["distance"][0, 0] == both["distance"][1, 0] != run(td, chain, 3)["distance"][0, 0]
+
+
+def test_a_batch_starts_each_model_where_it_is_told():
+    one, two = garnet(seed=0), garnet(seed=1)
+    batch = MDP(np.stack([one.P, two.P]), np.stack([one.r, two.r]), one.gamma)
+    v = np.stack([np.zeros(one.S), np.ones(one.S)])
+    together = run(ValueIteration(), batch, 3, start={"v": v})
+    for i, mdp in enumerate((one, two)):
+        np.testing.assert_allclose(together["v"][i], run(ValueIteration(), mdp, 3, start={"v": v[i]})["v"][0])
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        ({"w": [0.0]}, "start has w; a state of ValueIteration has v"),
+        ({"v": [0.0, 1.0]}, r"start.v has shape \(2,\); in this state of ValueIteration it has shape \(1,\)"),
+        ({"v": [np.nan]}, r"start.v\[0\] = nan is not finite"),
+        ({"v": ["x"]}, "start.v is not an array of numbers"),
+    ],
+)
+def test_a_start_that_does_not_fit_is_refused(start, message):
+    with pytest.raises(InvalidStart, match=message):
+        run(ValueIteration(), ONE, 1, start=start)
+
+
+def test_a_counter_must_be_whole():
+    start = {"theta": np.zeros(5), "average": np.zeros(5), "t": 0.5}
+    with pytest.raises(InvalidStart, match=r"start.t = 0.5 is not int64"):
+        run(MeanPathTD(), random_walk(), 1, start=start)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from mdptk.core import exact
 from mdptk.core.algorithm import Positive, Solver
 from mdptk.core.models import MDP, Array
 from mdptk.core.run import Run
-from mdptk.theory import Cite, Quantity, Theorem, previous
+from mdptk.theory import Cite, Quantity, Start, Theorem, previous
 from mdptk.theory.quantity import EPS
 from mdptk.theory.stock import batch_first, before, optimum, policy, suboptimality, unit_rewards, value_rounding
 from mdptk.theory.stock_policy import advance as advance_by
@@ -101,6 +101,8 @@ length = Quantity(
 )
 least_gain = least_value_gain(_projection_rounding)
 
+ANYWHERE = Start("any policy", lambda state: state.pi, lambda alg, problem, x: State(exact.project_simplex(x)))
+
 XIAO = "xiao2022convergence"
 NOT_READ = "the paper was not at hand: constants and index are those of the derivation in proofs"
 CONVERGENCE = Theorem(
@@ -120,6 +122,7 @@ THREE_POINTS = Theorem(
     lhs=(1 - gamma) * previous(suboptimality),
     rhs=(previous(divergence) - divergence - travelled) / eta + advance,
     proof="mirror_descent/euclidean_pmd",
+    starts=ANYWHERE,
 )
 IMPROVEMENT = Theorem(
     name="improvement",
@@ -130,6 +133,7 @@ IMPROVEMENT = Theorem(
     rhs=length / (eta * (1 - gamma)),
     relation=">=",
     proof="mirror_descent/euclidean_pmd",
+    starts=ANYWHERE,
 )
 MONOTONE = Theorem(
     name="monotone improvement",
@@ -141,6 +145,7 @@ MONOTONE = Theorem(
     relation=">=",
     silent="it says that no state ever loses: a wrong step does lose somewhere",
     proof="mirror_descent/euclidean_pmd",
+    starts=ANYWHERE,
 )
 
 
@@ -154,7 +159,7 @@ class EuclideanPMD(Solver[MDP, State]):
     theorems: ClassVar[tuple[Theorem, ...]] = (CONVERGENCE, THREE_POINTS, IMPROVEMENT, MONOTONE)
 
     def init(self, problem: MDP) -> State:
-        return State(np.full(problem.r.shape, 1 / problem.A))
+        return State(exact.uniform(problem))
 
     def step(self, problem: MDP, state: State) -> State:
         return State(exact.project_simplex(state.pi + self.eta * exact.action_values(problem, state.pi)))

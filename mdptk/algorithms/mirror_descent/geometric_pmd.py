@@ -156,7 +156,7 @@ class GeometricPMD(Solver[MDP, State]):
     theorems: ClassVar[tuple[Theorem, ...]] = (SHARP, LINEAR, ONE_STEP, MONOTONE, MISREMEMBERED)
 
     def init(self, problem: MDP) -> State:
-        x = np.zeros(problem.r.shape)
+        x = np.zeros_like(problem.r)
         return State(x, np.full(problem.batch, 1 / self.eta_0), exact.softmax(x))
 
     def step(self, problem: MDP, state: State) -> State:

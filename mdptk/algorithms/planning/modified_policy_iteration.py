@@ -28,8 +28,16 @@ from mdptk.core import exact
 from mdptk.core.algorithm import Count, Solver
 from mdptk.core.models import MDP, Array
 from mdptk.core.run import Run
-from mdptk.theory import Cite, Quantity, Theorem, initial
-from mdptk.theory.stock import batch_first, before, optimum, optimum_rounding, value_error, value_rounding
+from mdptk.theory import Cite, Quantity, Start, Theorem, initial
+from mdptk.theory.stock import (
+    batch_first,
+    before,
+    optimum,
+    optimum_rounding,
+    sweep_rounding,
+    value_error,
+    value_rounding,
+)
 from mdptk.theory.symbols import gamma, t
 
 
@@ -79,9 +87,10 @@ unexplained = Quantity(
     "unexplained",
     _unexplained,
     latex=r"\|v_{%t} - v_{%t-1} - \sum_{i<m} (\gamma P_{\pi_{%t}})^i (T v_{%t-1} - v_{%t-1})\|_\infty",
-    rounding=lambda run: 4 * value_rounding(run),
+    rounding=lambda run: 4 * sweep_rounding(run),
 )
 
+ANYWHERE = Start("any $v_0$", lambda state: state.v, lambda alg, problem, v: State(v, exact.greedy(problem.q(v))))
 SANDWICH = Cite("puterman1994markov", "Theorem 6.5.5")
 CONVERGENCE = Theorem(
     name="convergence",
@@ -125,6 +134,7 @@ EXPANSION = Theorem(
     rhs=0,
     relation="=",
     proof="planning/modified_policy_iteration",
+    starts=ANYWHERE,
 )
 
 

@@ -32,7 +32,7 @@ from mdptk.core import exact
 from mdptk.core.algorithm import Measure, Solver
 from mdptk.core.models import MDP, Array
 from mdptk.core.run import Run
-from mdptk.theory import Assumption, Cite, Quantity, Theorem, initial, previous
+from mdptk.theory import Assumption, Cite, Quantity, Start, Theorem, initial, previous
 from mdptk.theory.stock import batch_first, before, expected_return, optimum_rounding, policy_error, value_rounding
 from mdptk.theory.symbols import A, S, gamma, t
 
@@ -42,6 +42,10 @@ class State(NamedTuple):
 
     pi: Array  # (..., S, A), deterministic
     v: Array  # (..., S)
+
+
+def _evaluated(problem: MDP, pi: Array) -> State:
+    return State(pi, exact.evaluate(problem, pi))
 
 
 def _better(problem: MDP, state: State) -> tuple[Array, Array]:
@@ -80,6 +84,10 @@ counts_one = Assumption(
     lambda alg, problem: None if problem.gamma > 0 else f"gamma = {problem.gamma:g}",
 )
 
+ANYWHERE = Start(
+    "any deterministic policy", lambda state: state.pi, lambda alg, problem, x: _evaluated(problem, exact.greedy(x))
+)
+
 PUTERMAN = "puterman1994markov"
 DERIVED = "place cited from memory, statement derived in proofs/"
 CONVERGENCE = Theorem(
@@ -89,6 +97,7 @@ CONVERGENCE = Theorem(
     lhs=policy_error,
     rhs=gamma**t * initial(policy_error),
     proof="planning/policy_iteration",
+    starts=ANYWHERE,
 )
 IMPROVEMENT = Theorem(
     name="improvement",
@@ -100,6 +109,7 @@ IMPROVEMENT = Theorem(
     relation=">=",
     silent="standing still is no loss; domination says how much must be gained",
     proof="planning/policy_iteration",
+    starts=ANYWHERE,
 )
 DOMINATION = Theorem(
     name="domination of value iteration",
@@ -110,6 +120,7 @@ DOMINATION = Theorem(
     rhs=0,
     relation=">=",
     proof="planning/policy_iteration",
+    starts=ANYWHERE,
 )
 IDENTITY = Theorem(
     name="promise kept",
@@ -120,6 +131,7 @@ IDENTITY = Theorem(
     rhs=kept / (1 - gamma),
     relation="=",
     proof="planning/policy_iteration",
+    starts=ANYWHERE,
 )
 CHANGES = Theorem(
     name="policy changes",
@@ -129,6 +141,7 @@ CHANGES = Theorem(
     lhs=changes,
     rhs=S * (A - 1) * ceiling(log(1 / (1 - gamma)) / (1 - gamma)),
     proof="planning/policy_iteration",
+    starts=ANYWHERE,
 )
 
 
@@ -141,10 +154,8 @@ class PolicyIteration(Solver[MDP, State]):
     measures: ClassVar[tuple[Measure, ...]] = (CHANGED,)
 
     def init(self, problem: MDP) -> State:
-        pi = exact.one_hot(np.zeros(problem.r.shape[:-1], dtype=int), problem.A)
-        return State(pi, exact.evaluate(problem, pi))
+        return _evaluated(problem, exact.one_hot(np.zeros(problem.r.shape[:-1], dtype=int), problem.A))
 
     def step(self, problem: MDP, state: State) -> State:
         q, better = _better(problem, state)
-        pi = np.where(better[..., None], exact.greedy(q), state.pi)
-        return State(pi, exact.evaluate(problem, pi))
+        return _evaluated(problem, np.where(better[..., None], exact.greedy(q), state.pi))

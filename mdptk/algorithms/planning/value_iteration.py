@@ -27,8 +27,8 @@ from mdptk.core import exact
 from mdptk.core.algorithm import Solver
 from mdptk.core.models import MDP, Array
 from mdptk.core.run import Run
-from mdptk.theory import Cite, Quantity, Theorem, initial, previous
-from mdptk.theory.stock import batch_first, before, optimum, optimum_rounding, reward_span, value_error, value_rounding
+from mdptk.theory import Cite, Quantity, Start, Theorem, initial, previous
+from mdptk.theory.stock import batch_first, before, optimum, optimum_rounding, reward_span, sweep_rounding, value_error
 from mdptk.theory.symbols import dt, gamma, t
 
 
@@ -53,28 +53,30 @@ def _last_change(run: Run) -> Array:
     return (run["v"] - before(run["v"])).max(-1)
 
 
-residual = Quantity("residual", _residual, latex=r"\|T v_{%t} - v_{%t}\|_\infty", rounding=value_rounding)
+residual = Quantity("residual", _residual, latex=r"\|T v_{%t} - v_{%t}\|_\infty", rounding=sweep_rounding)
 greedy_error = Quantity(
     "greedy_error",
     _greedy_error,
     latex=r"\|V^* - V^{\mathrm{greedy}(v_{%t})}\|_\infty",
     trivial=reward_span / (1 - gamma),
-    rounding=lambda run: 2 * optimum_rounding(run),
+    rounding=lambda run: 2 * optimum_rounding(run) + 2 * sweep_rounding(run) / (1 - run.problem.gamma),
 )
 shortfall = Quantity(
     "shortfall",
     lambda run: (optimum(run).v - run["v"]).max(-1),
     latex=r"\max_s (V^* - v_{%t})(s)",
-    rounding=lambda run: 2 * optimum_rounding(run),
+    rounding=lambda run: 2 * optimum_rounding(run) + sweep_rounding(run),
 )
-last_change = Quantity("last_change", _last_change, latex=r"\max_s (v_{%t} - v_{%t-1})(s)", rounding=value_rounding)
+last_change = Quantity("last_change", _last_change, latex=r"\max_s (v_{%t} - v_{%t-1})(s)", rounding=sweep_rounding)
 
+ANYWHERE = Start("any $v_0$", lambda state: state.v, lambda alg, problem, v: State(v))
 PUTERMAN = "puterman1994markov"
 CONTRACTION = Theorem(
     name="contraction",
     cite=Cite(PUTERMAN, "Proposition 6.2.4"),
     lhs=value_error,
     rhs=gamma**dt * previous(value_error),
+    starts=ANYWHERE,
 )
 CONVERGENCE = Theorem(
     name="convergence",
@@ -82,12 +84,14 @@ CONVERGENCE = Theorem(
     lhs=value_error,
     rhs=gamma**t * initial(value_error),
     proof="planning/value_iteration",
+    starts=ANYWHERE,
 )
 RESIDUAL = Theorem(
     name="residual",
     cite=Cite(PUTERMAN, "Theorem 6.3.3"),
     lhs=residual,
     rhs=gamma**t * initial(residual),
+    starts=ANYWHERE,
 )
 STOPPING = Theorem(
     name="stopping rule",
@@ -95,14 +99,17 @@ STOPPING = Theorem(
     lhs=shortfall,
     rhs=gamma / (1 - gamma) * last_change,
     proof="planning/value_iteration",
+    starts=ANYWHERE,
 )
 GREEDY_LOSS = Theorem(
     name="greedy loss",
     cite=Cite("singh1994upper", "Theorem 2"),
     lhs=greedy_error,
     rhs=2 * gamma / (1 - gamma) * value_error,
+    since=0,
     silent="it compares every v with its own greedy policy",
     proof="planning/value_iteration",
+    starts=ANYWHERE,
 )
 
 

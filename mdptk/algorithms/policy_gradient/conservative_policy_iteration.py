@@ -28,7 +28,7 @@ import numpy as np
 from mdptk.core import exact
 from mdptk.core.algorithm import Solver
 from mdptk.core.models import MDP, Array
-from mdptk.theory import Cite, Quantity, Theorem, previous
+from mdptk.theory import Cite, Quantity, Start, Theorem, previous
 from mdptk.theory.quantity import EPS
 from mdptk.theory.stock import (
     batch_first,
@@ -54,7 +54,8 @@ def _toward(problem: Any, pi: Array) -> tuple[Array, Any]:
     advantage = exact.advantage(problem, pi)
     best = advantage >= advantage.max(-1, keepdims=True) - exact.rounding(problem)
     d = np.maximum(exact.occupancy(problem, pi), (1 - problem.gamma) * problem.rho)
-    greedy = best / best.sum(-1, keepdims=True)
+    share = best * exact.uniform(problem)
+    greedy = share / share.sum(-1, keepdims=True)
     return greedy, (d * np.maximum((greedy * advantage).sum(-1), 0.0)).sum(-1)
 
 
@@ -65,6 +66,8 @@ greedy_advantage = Quantity(
     latex=r"\mathbb{A}_{%t}",
     rounding=lambda run: 4 * value_rounding(run),
 )
+
+ANYWHERE = Start("any policy", lambda state: state.pi, lambda alg, problem, x: State(exact.project_simplex(x)))
 
 KAKADE = "kakade2002approximately"
 RECALLED = "recalled and rederived, for values that are sums of rewards where the paper has (1 - gamma) times them"
@@ -78,6 +81,7 @@ IMPROVEMENT = Theorem(
     rhs=(1 - gamma) / 8 * previous(greedy_advantage) ** 2,
     relation=">=",
     proof="policy_gradient/conservative_policy_iteration",
+    starts=ANYWHERE,
 )
 DOMINATION = Theorem(
     name="greedy advantage bounds the gap",
@@ -88,6 +92,7 @@ DOMINATION = Theorem(
     rhs=mismatch / (1 - gamma) ** 2 * greedy_advantage,
     silent="it compares every policy with its own advantages",
     proof="policy_gradient/conservative_policy_iteration",
+    starts=ANYWHERE,
 )
 CONVERGENCE = Theorem(
     name="global convergence",
@@ -98,6 +103,7 @@ CONVERGENCE = Theorem(
     rhs=8 * mismatch**2 / ((1 - gamma) ** 5 * (t + 1)),
     silent="above the trivial bound in short runs; the two statements that it is made of are not",
     proof="policy_gradient/conservative_policy_iteration",
+    starts=ANYWHERE,
 )
 
 
@@ -109,7 +115,7 @@ class ConservativePolicyIteration(Solver[MDP, State]):
     theorems: ClassVar[tuple[Theorem, ...]] = (IMPROVEMENT, DOMINATION, CONVERGENCE)
 
     def init(self, problem: MDP) -> State:
-        return State(np.full(problem.r.shape, 1 / problem.A))
+        return State(exact.uniform(problem))
 
     def step(self, problem: MDP, state: State) -> State:
         greedy, advantage = _toward(problem, state.pi)

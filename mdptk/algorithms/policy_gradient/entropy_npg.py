@@ -30,7 +30,7 @@ from mdptk.core import exact
 from mdptk.core.algorithm import Positive, Solver
 from mdptk.core.models import MDP, Array
 from mdptk.core.run import Run
-from mdptk.theory import Assumption, Cite, Theorem, initial, previous
+from mdptk.theory import Assumption, Cite, Start, Theorem, initial, previous
 from mdptk.theory.quantity import EPS
 from mdptk.theory.stock_policy import (
     log_error,
@@ -66,6 +66,8 @@ def _too_long(alg: EntropyNPG, problem: MDP) -> str | None:
     return None if alg.eta <= longest * (1 + 4 * EPS) else f"eta = {alg.eta:.6g}, (1 - gamma) / tau = {longest:.6g}"
 
 
+ANYWHERE = Start("any positive policy", lambda state: state.log_pi, lambda alg, problem, x: _state(x))
+
 CEN = "cen2022fast"
 RECALLED = "recalled and rederived with the same constants"
 step_fits = Assumption("a step size eta <= (1 - gamma) / tau", _too_long)
@@ -79,6 +81,7 @@ VALUES = Theorem(
     lhs=q_error,
     rhs=constant * gamma * (1 - eta * tau) ** (t - 1),
     proof="policy_gradient/entropy_npg",
+    starts=ANYWHERE,
 )
 POLICIES = Theorem(
     name="linear convergence of policies",
@@ -88,6 +91,7 @@ POLICIES = Theorem(
     lhs=log_error,
     rhs=2 * constant / tau * (1 - eta * tau) ** (t - 1),
     proof="policy_gradient/entropy_npg",
+    starts=ANYWHERE,
 )
 IMPROVEMENT = Theorem(
     name="improvement",
@@ -98,6 +102,7 @@ IMPROVEMENT = Theorem(
     rhs=previous(soft_return) + (kept * forward_kl + backward_kl) / eta,
     relation="=",
     proof="policy_gradient/entropy_npg",
+    starts=ANYWHERE,
 )
 MONOTONE = Theorem(
     name="monotone improvement",
@@ -110,6 +115,7 @@ MONOTONE = Theorem(
     relation=">=",
     silent="it says that no state and action ever loses: a wrong step does lose somewhere",
     proof="policy_gradient/entropy_npg",
+    starts=ANYWHERE,
 )
 
 
@@ -124,7 +130,7 @@ class EntropyNPG(Solver[MDP, State]):
     theorems: ClassVar[tuple[Theorem, ...]] = (VALUES, POLICIES, IMPROVEMENT, MONOTONE)
 
     def init(self, problem: MDP) -> State:
-        return _state(np.zeros(problem.r.shape))
+        return _state(np.zeros_like(problem.r))
 
     def step(self, problem: MDP, state: State) -> State:
         scale = self.eta / (1 - problem.gamma)

@@ -30,7 +30,7 @@ from mdptk.core import exact
 from mdptk.core.algorithm import Positive, Solver
 from mdptk.core.models import MDP, Array
 from mdptk.core.run import Run
-from mdptk.theory import Cite, Quantity, Theorem, initial, previous
+from mdptk.theory import Cite, Quantity, Start, Theorem, initial, previous
 from mdptk.theory.quantity import EPS
 from mdptk.theory.stock import (
     batch_first,
@@ -67,6 +67,7 @@ mean_log_normaliser = Quantity(
     rounding=lambda run: 2 * run.alg.eta / (1 - run.problem.gamma) * value_rounding(run) + 16 * EPS * run.problem.A,
 )
 
+ANYWHERE = Start(r"any $\theta_0$", lambda state: state.theta, lambda alg, problem, theta: _state(theta))
 CONVERGENCE = Theorem(
     name="global convergence",
     cite=Cite("agarwal2021theory", "Theorem 16"),
@@ -96,6 +97,7 @@ IMPROVEMENT = Theorem(
     rhs=previous(expected_return) + (1 - gamma) / eta * previous(mean_log_normaliser),
     relation=">=",
     proof="policy_gradient/npg",
+    starts=ANYWHERE,
 )
 
 
@@ -109,7 +111,7 @@ class NPG(Solver[MDP, State]):
     theorems: ClassVar[tuple[Theorem, ...]] = (CONVERGENCE, LINEAR, IMPROVEMENT)
 
     def init(self, problem: MDP) -> State:
-        return _state(np.zeros(problem.r.shape))
+        return _state(np.zeros_like(problem.r))
 
     def step(self, problem: MDP, state: State) -> State:
         return _state(state.theta + self.eta / (1 - problem.gamma) * exact.advantage(problem, state.pi))

@@ -21,7 +21,7 @@ Proof: ``proofs/policy_gradient/projected_pg.py``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 from sympy import sqrt
@@ -30,7 +30,7 @@ from mdptk.core import exact
 from mdptk.core.algorithm import Range, Solver
 from mdptk.core.models import MDP, Array
 from mdptk.core.run import Run
-from mdptk.theory import Assumption, Cite, Quantity, Theorem, previous
+from mdptk.theory import Assumption, Cite, Quantity, Start, Theorem, previous
 from mdptk.theory.quantity import EPS
 from mdptk.theory.stock import (
     batch_first,
@@ -103,7 +103,7 @@ moved = Quantity(
 )
 
 
-def _paper_step(gamma: float, A: int) -> float:
+def _paper_step(gamma: Any, A: int) -> Any:
     return (1 - gamma) ** 3 / (2 * gamma * A)
 
 
@@ -112,6 +112,8 @@ def _other_step(alg: ProjectedPG, problem: MDP) -> str | None:
     fits = np.isclose(eta, paper, rtol=1e-12, atol=0)
     return None if fits else f"eta = {eta:.6g}, (1 - gamma)^3 / (2 gamma A) = {paper:.6g}"
 
+
+ANYWHERE = Start("any policy", lambda state: state.pi, lambda alg, problem, x: State(exact.project_simplex(x)))
 
 AGARWAL = "agarwal2021theory"
 smoothness = 2 * gamma * A / (1 - gamma) ** 3
@@ -130,6 +132,7 @@ CONVERGENCE = Theorem(
     rhs=8 * mismatch / (1 - gamma) ** 3 * sqrt(gamma * S * A / t),
     silent="above the trivial bound in short runs; the three lemmas that it is made of are not",
     proof="policy_gradient/projected_pg",
+    starts=ANYWHERE,
 )
 DOMINATION = Theorem(
     name="gradient domination",
@@ -140,6 +143,7 @@ DOMINATION = Theorem(
     rhs=mismatch / (1 - gamma) * promise,
     silent="it compares every policy with its own gradient",
     proof="policy_gradient/projected_pg",
+    starts=ANYWHERE,
 )
 STATIONARITY = Theorem(
     name="short steps are stationary",
@@ -150,6 +154,7 @@ STATIONARITY = Theorem(
     lhs=promise,
     rhs=sqrt(2 * S) * (1 / step_size + smoothness) * moved,
     proof="policy_gradient/projected_pg",
+    starts=ANYWHERE,
 )
 ASCENT = Theorem(
     name="ascent",
@@ -161,6 +166,7 @@ ASCENT = Theorem(
     rhs=(1 / step_size - smoothness / 2) * previous(length) ** 2,
     relation=">=",
     proof="policy_gradient/projected_pg",
+    starts=ANYWHERE,
 )
 
 
@@ -176,14 +182,14 @@ class ProjectedPG(Solver[MDP, State]):
     sees: ClassVar[type] = MDP
     theorems: ClassVar[tuple[Theorem, ...]] = (CONVERGENCE, DOMINATION, STATIONARITY, ASCENT)
 
-    def step_size(self, problem: MDP) -> float:
+    def step_size(self, problem: MDP) -> Any:
         """`eta`, or the inverse of the smoothness of the value if none was given."""
         if self.eta is not None:
             return self.eta
         return _paper_step(problem.gamma, problem.A) if problem.gamma > 0 else 1.0
 
     def init(self, problem: MDP) -> State:
-        return State(np.full(problem.r.shape, 1 / problem.A))
+        return State(exact.uniform(problem))
 
     def step(self, problem: MDP, state: State) -> State:
         return State(exact.project_simplex(state.pi + self.step_size(problem) * exact.gradient(problem, state.pi)))

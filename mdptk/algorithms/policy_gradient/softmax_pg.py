@@ -29,7 +29,7 @@ from sympy import sqrt
 from mdptk.core import exact
 from mdptk.core.algorithm import Measure, Range, Solver
 from mdptk.core.models import MDP, Array
-from mdptk.theory import Assumption, Cite, Theorem, previous
+from mdptk.theory import Assumption, Cite, Start, Theorem, previous
 from mdptk.theory.stock import mismatch, positive_start, step_size, suboptimality, unit_rewards
 from mdptk.theory.stock_policy import LEAST, chance, coverage, gradient_norm, least, rarest, softmax_gain
 from mdptk.theory.symbols import S, gamma, t
@@ -47,6 +47,8 @@ def _other_step(alg: SoftmaxPG, problem: MDP) -> str | None:
     return None if np.isclose(eta, paper, rtol=1e-12, atol=0) else f"eta = {eta:.6g}, (1 - gamma)^3 / 8 = {paper:.6g}"
 
 
+ANYWHERE = Start(r"any $\theta_0$", lambda state: state.theta, lambda alg, problem, theta: _state(theta))
+
 MEI = "mei2020global"
 CONVERGENCE = Theorem(
     name="global convergence",
@@ -57,6 +59,7 @@ CONVERGENCE = Theorem(
     rhs=16 * S / (least**2 * (1 - gamma) ** 6 * (t + 1)) * mismatch**2 * rarest,
     silent="above the trivial bound in short runs; the two lemmas that it is made of are not",
     proof="policy_gradient/softmax_pg",
+    starts=ANYWHERE,
 )
 LOJASIEWICZ = Theorem(
     name="non-uniform Lojasiewicz inequality",
@@ -67,6 +70,7 @@ LOJASIEWICZ = Theorem(
     relation=">=",
     silent="it compares every policy with its own gradient",
     proof="policy_gradient/softmax_pg",
+    starts=ANYWHERE,
 )
 ASCENT = Theorem(
     name="ascent",
@@ -78,6 +82,7 @@ ASCENT = Theorem(
     rhs=(step_size - 4 * step_size**2 / (1 - gamma) ** 3) * previous(gradient_norm) ** 2,
     relation=">=",
     proof="policy_gradient/softmax_pg",
+    starts=ANYWHERE,
 )
 DOMINATION = Theorem(
     name="gradient domination",
@@ -88,6 +93,7 @@ DOMINATION = Theorem(
     lhs=suboptimality,
     rhs=sqrt(2 * S) / (1 - gamma) * mismatch * gradient_norm,
     silent="it compares every policy with its own gradient",
+    starts=ANYWHERE,
 )
 
 
@@ -101,14 +107,16 @@ class SoftmaxPG(Solver[MDP, State]):
     theorems: ClassVar[tuple[Theorem, ...]] = (CONVERGENCE, LOJASIEWICZ, ASCENT, DOMINATION)
     measures: ClassVar[tuple[Measure, ...]] = (LEAST,)
 
-    def step_size(self, problem: MDP) -> float:
+    def step_size(self, problem: MDP) -> Any:
         """`eta`, or the inverse of the smoothness of the value if none was given."""
         return (1 - problem.gamma) ** 3 / 8 if self.eta is None else self.eta
 
     def init(self, problem: MDP) -> State:
-        theta = np.zeros(problem.r.shape)
-        return State(theta, exact.softmax(theta))
+        return _state(np.zeros_like(problem.r))
 
     def step(self, problem: MDP, state: State) -> State:
-        theta = state.theta + self.step_size(problem) * exact.softmax_gradient(problem, state.pi)
-        return State(theta - theta.max(-1, keepdims=True), exact.softmax(theta))
+        return _state(state.theta + self.step_size(problem) * exact.softmax_gradient(problem, state.pi))
+
+
+def _state(theta: Array) -> State:
+    return State(theta - theta.max(-1, keepdims=True), exact.softmax(theta))

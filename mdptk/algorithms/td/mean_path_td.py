@@ -33,7 +33,7 @@ from mdptk.core import exact
 from mdptk.core.algorithm import Measure, Range, Solver
 from mdptk.core.models import Array, PolicyEvaluation
 from mdptk.core.run import Run
-from mdptk.theory import Assumption, Cite, Quantity, Theorem, initial, previous
+from mdptk.theory import Assumption, Cite, Quantity, Start, Theorem, initial, previous
 from mdptk.theory.quantity import EPS
 from mdptk.theory.stock import (
     LINEAR_MEASURES,
@@ -69,8 +69,9 @@ def _contraction(run: Run) -> Array:
 
 def _off_closed_form(run: Run) -> Array:
     error = run["theta"] - run.truth.optimum.theta
-    powers = np.stack([np.linalg.matrix_power(_contraction(run), int(k)) for k in run.t])
-    return np.linalg.norm(error - powers @ error[0, 0], axis=-1)
+    powers = np.stack([np.linalg.matrix_power(_contraction(run), k) for k in range(0, run.steps + 1, run.every)])
+    off = error - powers @ error[0, 0]
+    return exact.namespace(off).linalg.norm(off, axis=-1)
 
 
 def _closed_form_rounding(run: Run) -> Array:
@@ -115,6 +116,8 @@ theorem_step = Assumption(
     lambda alg, problem: _step_is(alg, problem, abs(alg.step_size(problem) / (1 - problem.gamma) - 1 / 4) <= 4 * EPS),
 )
 
+ANYWHERE = Start(r"any $\theta_0$", lambda state: state.theta, lambda alg, problem, theta: State(theta, theta, 0))
+
 BHANDARI, PROOF = "bhandari2018finite", "td/mean_path_td"
 ALIGNMENT = Theorem(
     name="alignment",
@@ -126,6 +129,7 @@ ALIGNMENT = Theorem(
     since=0,
     silent="it holds at every theta, reached or not; a D that is not stationary breaks it",
     proof=PROOF,
+    starts=ANYWHERE,
 )
 UPDATE_SIZE = Theorem(
     name="update size",
@@ -137,6 +141,7 @@ UPDATE_SIZE = Theorem(
     reason="derived in proofs/, where the paper's 4 |V_theta - V_theta*|_D^2 follows from it",
     silent="it holds at every theta, reached or not",
     proof=PROOF,
+    starts=ANYWHERE,
 )
 DESCENT = Theorem(
     name="descent",
@@ -147,6 +152,7 @@ DESCENT = Theorem(
     consecutive=True,
     reason="derived in proofs/; the paper has alpha = (1 - gamma) / 4 and about half of the decrease",
     proof=PROOF,
+    starts=ANYWHERE,
 )
 AVERAGE = Theorem(
     name="average iterate",
@@ -155,6 +161,7 @@ AVERAGE = Theorem(
     lhs=average_distance,
     rhs=4 * initial(distance) / (t * (1 - gamma) ** 2),
     proof=PROOF,
+    starts=ANYWHERE,
 )
 LAST = Theorem(
     name="last iterate",
@@ -163,6 +170,7 @@ LAST = Theorem(
     lhs=distance,
     rhs=exp(-((1 - gamma) ** 2) * omega * t / 4) * initial(distance),
     proof=PROOF,
+    starts=ANYWHERE,
 )
 CLOSED_FORM = Theorem(
     name="closed form",
@@ -171,6 +179,7 @@ CLOSED_FORM = Theorem(
     lhs=off_closed_form,
     rhs=0,
     relation="=",
+    starts=ANYWHERE,
 )
 
 
@@ -184,7 +193,7 @@ class MeanPathTD(Solver[PolicyEvaluation, State]):
     theorems: ClassVar[tuple[Theorem, ...]] = (ALIGNMENT, UPDATE_SIZE, DESCENT, AVERAGE, LAST, CLOSED_FORM)
     measures: ClassVar[tuple[Measure, ...]] = LINEAR_MEASURES
 
-    def step_size(self, problem: PolicyEvaluation) -> float:
+    def step_size(self, problem: PolicyEvaluation) -> Any:
         """The step size on a problem."""
         return (1 - problem.gamma) / 4 if self.alpha is None else self.alpha
 

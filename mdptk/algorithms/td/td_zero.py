@@ -35,7 +35,7 @@ from mdptk.core.algorithm import Learner, Measure, Positive
 from mdptk.core.models import Array, PolicyEvaluation
 from mdptk.core.oracles import Transitions
 from mdptk.core.run import Run
-from mdptk.theory import Assumption, Cite, InExpectation, Quantity, Theorem, initial
+from mdptk.theory import Assumption, Cite, InExpectation, Quantity, Start, Theorem, initial
 from mdptk.theory.quantity import EPS
 from mdptk.theory.stock import (
     LINEAR_MEASURES,
@@ -105,6 +105,8 @@ short_step = Assumption(
     "alpha at most 1/2", lambda alg, problem: None if alg.alpha <= 1 / 2 else f"alpha = {alg.alpha:g}"
 )
 
+ANYWHERE = Start(r"any $\theta_0$", lambda state: state.theta, lambda alg, problem, theta: State(theta, theta, 0.0))
+
 BHANDARI, PROOF = "bhandari2018finite", "td/td_zero"
 MEAN_SQUARE = Theorem(
     name="mean square error",
@@ -123,6 +125,7 @@ AVERAGE = Theorem(
     holds=InExpectation(),
     reason="the paper has alpha = 1/sqrt(T) and T >= 64 / (1 - gamma)^2; the rest is derived in proofs/",
     proof=PROOF,
+    starts=ANYWHERE,
 )
 LAST = Theorem(
     name="last iterate",
@@ -133,6 +136,7 @@ LAST = Theorem(
     holds=InExpectation(),
     reason="the paper has alpha <= omega (1 - gamma) / 8; the rest is derived in proofs/",
     proof=PROOF,
+    starts=ANYWHERE,
 )
 
 
