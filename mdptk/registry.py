@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import mdptk.algorithms
+import mdptk.lower_bounds
 import mdptk.problems
 from mdptk.core import models
 from mdptk.core.algorithm import Algorithm, Learner, Solver
@@ -19,6 +20,7 @@ from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.errors import MdptkError
 from mdptk.core.models import MDP, FiniteHorizonMDP, PolicyEvaluation
 from mdptk.theory import Theorem
+from mdptk.theory.lower_bound import LowerBound
 
 MODELS = {
     kind.__name__: kind
@@ -84,6 +86,18 @@ def theorem(name: str) -> tuple[type[Algorithm], Theorem]:
         names = ", ".join(f"{cls.__name__}.{th.slug}" for th in cls.theorems)
         raise MdptkError(f"{len(matches)} theorems match {name!r}; there are {names}")
     return cls, matches[0]
+
+
+@cache
+def lower_bounds() -> dict[str, LowerBound]:
+    """Every lower bound under `mdptk.lower_bounds`, by the name of its claim with hyphens."""
+    found = [x for module in _modules(mdptk.lower_bounds) for x in vars(module).values() if isinstance(x, LowerBound)]
+    return {bound.claim.slug: bound for bound in sorted(found, key=lambda bound: bound.claim.slug)}
+
+
+def subject_to(bound: LowerBound) -> dict[str, type[Algorithm]]:
+    """The algorithms that a lower bound speaks about: those that see its oracle."""
+    return {name: cls for name, cls in find().items() if cls.sees is bound.sees}
 
 
 def shelf(cls: type[Algorithm]) -> str:

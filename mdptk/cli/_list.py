@@ -13,19 +13,24 @@ from mdptk import registry
 from mdptk.cli._common import output
 from mdptk.core.errors import MdptkError
 
-WHAT = ("algorithms", "problems", "experiments")
+WHAT = ("algorithms", "problems", "lower-bounds", "experiments")
 
 
 def add_parser(commands: Any) -> None:
     """The subcommand and its options."""
-    p = commands.add_parser("list", help="list algorithms, problems and experiments")
-    p.add_argument("what", nargs="?", choices=WHAT, help="all three if nothing is said")
+    p = commands.add_parser("list", help="list algorithms, problems, lower bounds and experiments")
+    p.add_argument("what", nargs="?", choices=WHAT, help="all of them if nothing is said")
     p.set_defaults(command=show_list)
 
 
 def show_list(args: argparse.Namespace) -> int:
     """The command."""
-    tables = {"algorithms": _algorithms, "problems": _problems, "experiments": _experiments}
+    tables = {
+        "algorithms": _algorithms,
+        "problems": _problems,
+        "lower-bounds": _lower_bounds,
+        "experiments": _experiments,
+    }
     out = output()
     for name in [args.what] if args.what else WHAT:
         if not args.what:
@@ -59,6 +64,13 @@ def _problems() -> Table:
     t = _table("name", "model", "")
     for name, (_, make) in registry.problem_factories().items():
         t.add_row(name, Text(repr(make())), Text(first_line(make)))
+    return t
+
+
+def _lower_bounds() -> Table:
+    t = _table("name", "for learners that see", "which are", "source")
+    for name, bound in registry.lower_bounds().items():
+        t.add_row(name, bound.sees.__name__, ", ".join(registry.subject_to(bound)) or "none", str(bound.claim.cite))
     return t
 
 

@@ -1,5 +1,6 @@
 """What is claimed: theorems, the quantities in them, their assumptions, and verdicts."""
 
+from mdptk.theory.lower_bound import LowerBound
 from mdptk.theory.quantity import Quantity, initial, previous, so_far
 from mdptk.theory.rates import RateFit, power_law, rate, scaling
 from mdptk.theory.theorem import (
@@ -21,6 +22,7 @@ __all__ = [
     "Asymptotic",
     "Cite",
     "InExpectation",
+    "LowerBound",
     "Quantity",
     "RateFit",
     "Start",

@@ -10,6 +10,7 @@ from mdptk.core.models import Array
 
 SIGNIFICANCE = 1e-4  # a true statement is called violated at most this often
 REPORT_SIGNIFICANCE = 1e-3  # a report calls any true statement violated at most this often
+BETS = np.array([0.02, 0.05, 0.1, 0.2, 0.4, 0.8])  # shares of the wealth that are bet against a bound on a mean
 
 
 def binomial_p_value(failures: int, repeats: int, delta: float) -> float:
@@ -32,8 +33,7 @@ def mean_exceeds(x: Array, bound: Array) -> float:
     z = np.where(np.isnan(z), 1.0, z)  # 0 / 0: no evidence
     if np.isinf(z).any():
         return 0.0  # a positive value where the mean is claimed to be zero
-    lam = np.array([0.02, 0.05, 0.1, 0.2, 0.4, 0.8])
-    log_wealth = np.log1p(lam[:, None, None] * (z - 1)).cumsum(1)  # (lambda, repeats, columns)
+    log_wealth = np.log1p(BETS[:, None, None] * (z - 1)).cumsum(1)  # (lambda, repeats, columns)
     top = log_wealth.max()
     wealth = np.exp(log_wealth - top).mean((0, 2)).max()
     return float(min(1.0, np.exp(-top) / wealth)) if top > 0 else 1.0
@@ -65,6 +65,14 @@ def mean_at_least(x: Array, bound: Array, significance: float = SIGNIFICANCE) ->
         middle = np.sqrt(low * high)
         low, high = (middle, high) if rejects(middle) else (low, middle)
     return float(low)
+
+
+def bets_needed(z: float, significance: float = SIGNIFICANCE) -> int:
+    """Repeats after which `mean_exceeds` rejects, for one column, if every x is `z` > 1 times the bound."""
+    n = 1
+    while np.exp(n * np.log1p(BETS * (z - 1))).mean() < 1 / significance:
+        n += 1
+    return n
 
 
 # power ----------------------------------------------------------------------------------------------------------

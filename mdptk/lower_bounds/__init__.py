@@ -1,0 +1,1 @@
+"""Lower bounds: families of problems on which every algorithm must lose."""

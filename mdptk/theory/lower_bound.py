@@ -1,0 +1,152 @@
+"""What no algorithm can do: a statement about a family of problems, and about every algorithm with the same access."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy
+
+from mdptk.core.algorithm import Algorithm, Learner
+from mdptk.core.errors import AssumptionViolated, MdptkError
+from mdptk.core.models import Array
+from mdptk.core.run import run
+from mdptk.theory import statistics
+from mdptk.theory.quantity import latex
+from mdptk.theory.symbols import CLOCK
+from mdptk.theory.theorem import InExpectation, Theorem, Verdict
+
+
+@dataclass(frozen=True, eq=False)
+class LowerBound:
+    r"""On average over a family of problems, every algorithm that sees this oracle loses at least so much.
+
+    An algorithm may be made for one problem of the family, but not for all of them. If the average is at least the
+    right side then so is the largest, so this is a bound on the worst case of every algorithm, too.
+
+    Parameters
+    ----------
+    claim
+        The statement as a `Theorem`: a loss that cannot be negative, ``>=``, a function of the sizes, in expectation.
+    sees
+        The oracle: the claim is about every learner that sees it, whoever wrote it.
+    family
+        Function of the sizes (as keywords, clock included) that returns the problems, all equally likely.
+    most
+        The largest loss that there can be, a sympy expression in the sizes: what a test needs to know to bet on small
+        losses.
+    sizes
+        Sizes at which it is checked when nothing else is said; the clock (``t`` or ``K``) is one of them.
+    least
+        Function of the sizes that computes the least average loss of all algorithms, if that is possible: what the
+        claim is held against without trying one algorithm.
+    """
+
+    claim: Theorem
+    sees: type
+    family: Callable[..., Sequence[Any]]
+    most: Any
+    sizes: tuple[dict[str, float], ...]
+    least: Callable[..., float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.claim.relation != ">=" or not isinstance(self.claim.holds, InExpectation):
+            raise ValueError(f"lower bound {self.claim.name!r}: the claim must be >= and in expectation")
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.claim.name
+
+    @property
+    def latex(self) -> str:
+        """The statement in LaTeX."""
+        mean = r"\frac{1}{|\mathcal{M}|} \sum_{M \in \mathcal{M}} \mathbb{E}_M"
+        return rf"{mean}\left[{latex(self.claim.lhs)}\right] \geq {latex(self.claim.rhs)}"
+
+    def bound(self, **sizes: float) -> float:
+        """The right side at these sizes."""
+        return _value(self.claim.rhs, sizes)
+
+    def losses(self, alg: Algorithm, *, repeats: int, seed: int = 0, **sizes: float) -> Array:
+        """The loss in each repeat on average over the family, shape (repeats,).
+
+        Raises
+        ------
+        AssumptionViolated
+            If the algorithm does not see the oracle that the claim is about.
+        MdptkError
+            If the algorithm does not measure its loss, or a loss is out of range.
+        """
+        if not isinstance(alg, Learner) or type(alg).sees is not self.sees:
+            sees = getattr(type(alg), "sees", type(None)).__name__
+            raise AssumptionViolated(
+                f"{self.name!r} is about learners that see {self.sees.__name__}; {type(alg).__name__} sees {sees}"
+            )
+        steps = int(next(sizes[name] for name in CLOCK if name in sizes))
+        family = self.family(**sizes)
+        total = np.zeros(repeats)
+        for problem in family:
+            result = run(alg, problem, steps, seed=seed, repeats=repeats, every=steps)
+            total += self.claim.lhs.values(result)[:, -1]
+        x, most = total / len(family), _value(self.most, sizes)
+        if not ((x >= -1e-9 * most) & (x <= most * (1 + 1e-9))).all():
+            raise MdptkError(f"{type(alg).__name__} lost {x.min():.6g} to {x.max():.6g}, outside [0, {most:.6g}]")
+        return np.clip(x, 0, most)
+
+    def repeats_needed(self, **sizes: float) -> int:
+        """Repeats after which an algorithm that knows the problem, and loses nothing, is noticed."""
+        b, most = self.bound(**sizes), _value(self.most, sizes)
+        return 1 if b <= 0 else statistics.bets_needed(most / (most - b))
+
+    def check(
+        self, alg: Algorithm, *, repeats: int | None = None, seed: int = 0, sizes: dict[str, float] | None = None
+    ) -> Verdict:
+        """Judge the claim on one algorithm, at one size of the family.
+
+        The mean loss is tested by betting against the claim. The verdict is *informative* if an algorithm that knows
+        the problem would have been caught with as many repeats, and *vacuous* if the bound is not positive. Its ratio
+        is the bound over the mean loss: 1 if no algorithm can do better.
+
+        Parameters
+        ----------
+        alg
+            A learner that sees the oracle.
+        repeats
+            Runs on each problem of the family; `repeats_needed` if None.
+        sizes
+            The sizes; the first of `self.sizes` if None.
+
+        Raises
+        ------
+        AssumptionViolated
+            If the algorithm does not see the oracle that the claim is about.
+        """
+        sizes = self.sizes[0] if sizes is None else sizes
+        b, most = self.bound(**sizes), _value(self.most, sizes)
+        n = self.repeats_needed(**sizes) if repeats is None else repeats
+        x = self.losses(alg, repeats=n, seed=seed, **sizes)
+        p = statistics.mean_exceeds((most - x)[:, None], np.array([most - b]))
+        clairvoyant = statistics.mean_exceeds(np.full((n, 1), most), np.array([most - b]))
+        at = ", ".join(f"{name} = {value:g}" for name, value in sizes.items())
+        note = f"{at}: mean loss {x.mean():.4g} of {n} repeats, bound {b:.4g}, p = {p:.2g}"
+        return Verdict(
+            theorem=self.claim,
+            ok=p > statistics.SIGNIFICANCE,
+            ratio=b / x.mean() if x.mean() > 0 else float("inf" if b > 0 else "nan"),
+            informative=clairvoyant <= statistics.SIGNIFICANCE,
+            vacuous=b <= 0,
+            slack=0.0,
+            note=note,
+            p=p,
+        )
+
+
+def _value(expr: Any, sizes: dict[str, float]) -> float:
+    expr = sympy.sympify(expr)
+    unknown = {s.name for s in expr.free_symbols} - set(sizes)
+    if unknown:
+        raise MdptkError(f"sizes {sizes} lack {', '.join(sorted(unknown))}")
+    return float(expr.subs({s: sizes[s.name] for s in expr.free_symbols}))

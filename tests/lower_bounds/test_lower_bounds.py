@@ -1,0 +1,190 @@
+"""Lower bounds: held against what no learner can beat, against every learner there is, and against one that cheats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import ClassVar
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mdptk import AssumptionViolated, InvalidModel, MdptkError, registry
+from mdptk.algorithms.bandits.ucb1 import UCB1, State
+from mdptk.algorithms.planning.value_iteration import ValueIteration
+from mdptk.core import exact
+from mdptk.core.bandits import BernoulliBandit
+from mdptk.core.oracles import Bandit
+from mdptk.lower_bounds.bandits import ONE_GOOD_ARM, TWO_ARMS, least_regret
+from mdptk.lower_bounds.episodic import LOCK, least_failures, locks
+from mdptk.problems.combination_lock import combination_lock
+from mdptk.theory.lower_bound import LowerBound
+from mdptk.theory.references import reference
+
+BOUNDS = registry.lower_bounds()
+SUBJECTS = [
+    pytest.param(bound, cls, id=f"{name}-{who}")
+    for name, bound in BOUNDS.items()
+    for who, cls in registry.subject_to(bound).items()
+]
+
+
+def test_there_are_some():
+    assert {bound.sees.__name__ for bound in BOUNDS.values()} >= {"Bandit", "Episodic"}
+    assert all(registry.subject_to(bound) for bound in BOUNDS.values())
+
+
+@pytest.mark.parametrize("bound", BOUNDS.values(), ids=BOUNDS)
+def test_documented(bound):
+    assert reference(bound.claim.cite.key) is not None
+    assert bound.claim.proof
+    assert all(bound.bound(**sizes) > 0 for sizes in bound.sizes), "a bound by zero says nothing"
+
+
+@pytest.mark.parametrize(("bound", "cls"), SUBJECTS)
+def test_every_learner_obeys(bound, cls):
+    """With as many repeats as it takes to notice a learner that loses nothing."""
+    verdict = bound.check(cls())
+    assert verdict.ok, verdict
+    assert verdict.informative
+    assert not verdict.vacuous
+
+
+# without trying any learner ---------------------------------------------------------------------------------------
+
+
+@settings(max_examples=20)
+@given(st.integers(1, 12), st.floats(0.01, 0.95))
+def test_no_learner_beats_two_arms(t, delta):
+    """By dynamic programming; and that in closed form: pull what looked better, from the chance that this is wrong."""
+    least = TWO_ARMS.least(delta=delta, t=t)
+    assert TWO_ARMS.bound(delta=delta, t=t) <= least * (1 + 1e-9)
+    p = 0.5 - delta / 2  # that a pull speaks for the worse arm; a tie is broken by a coin
+    wrong = 0.0
+    for k in range(t):
+        binomial = np.ones(1)
+        for _ in range(k):
+            binomial = np.convolve(binomial, [1 - p, p])
+        half = k // 2
+        wrong += binomial[half + 1 :].sum() + (binomial[half] / 2 if k % 2 == 0 else 0.0)
+    assert least == pytest.approx(delta * wrong, rel=1e-9)
+
+
+@settings(max_examples=20)
+@given(st.sampled_from([(2, 12), (2, 5), (3, 5), (4, 3)]), st.floats(0.01, 0.49))
+def test_no_learner_beats_one_good_arm(size, delta):
+    A, t = size
+    assert ONE_GOOD_ARM.bound(A=A, delta=delta, t=t) <= ONE_GOOD_ARM.least(A=A, delta=delta, t=t) * (1 + 1e-9)
+
+
+@given(st.integers(2, 5), st.integers(2, 5), st.integers(1, 30))
+def test_no_learner_beats_the_lock(A, H, K):
+    """An equality once every digit can have been tried."""
+    bound, least = LOCK.bound(A=A, H=H, K=K), least_failures(A, H, K)
+    assert bound <= least * (1 + 1e-12)
+    if (H - 1) * (A - 1) <= K:
+        assert bound == pytest.approx(least, rel=1e-12)
+
+
+@pytest.mark.parametrize(("A", "H"), [(2, 4), (3, 3)])
+def test_the_best_learner_of_the_lock(A, H):
+    """Dial the digits in order at each place, and remember: the failures on average over the codes are the least."""
+    K, failures = (H - 1) * (A - 1), []
+    for problem in locks(A=A, H=H):
+        known, failed = [0] * (H - 1), 0
+        for _ in range(K):
+            actions = np.zeros((H, problem.S), int)
+            actions[:, : H - 1] = known
+            missed = next((i for i in range(H - 1) if problem.P[i, i, known[i], i + 1] == 0), None)
+            gap = 1 - problem.rho @ exact.evaluate(problem, exact.one_hot(actions, A))[0]
+            assert gap == (missed is not None)
+            if missed is not None:
+                failed += 1
+                known[missed] += 1
+        failures.append(failed)
+    assert np.mean(failures) == pytest.approx(least_failures(A, H, K)) == LOCK.bound(A=A, H=H, K=K)
+
+
+def test_dynamic_programming_against_every_strategy():
+    """All deterministic strategies of two pulls on two arms, by hand: a first arm, and a second for either reward."""
+    problems = (BernoulliBandit([0.3, 0.6]), BernoulliBandit([0.8, 0.1]))
+    regrets = []
+    for first in range(2):
+        for after in [(i, j) for i in range(2) for j in range(2)]:
+            total = 0.0
+            for p in problems:
+                second = (1 - p.means[first]) * p.gaps[after[0]] + p.means[first] * p.gaps[after[1]]
+                total += (p.gaps[first] + second) / 2
+            regrets.append(total)
+    assert least_regret(problems, 2) == pytest.approx(min(regrets))
+
+
+# a check that can fail --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Clairvoyant(UCB1):
+    """Looks behind the oracle."""
+
+    def init(self, oracle, key):
+        return State(jnp.zeros(oracle.A), jnp.zeros(oracle.A), oracle._means.argmax())
+
+    def step(self, oracle, state, xi):
+        return state
+
+
+@pytest.mark.parametrize("bound", [TWO_ARMS, ONE_GOOD_ARM], ids=["two arms", "one good arm"])
+def test_a_cheat_is_caught(bound):
+    verdict = bound.check(Clairvoyant())
+    assert verdict.ok is False
+    assert verdict.word == "VIOLATED"
+    few = bound.check(Clairvoyant(), repeats=1)
+    assert few.ok  # too few to tell, and the verdict says so
+    assert not few.informative
+
+
+def test_a_bound_that_is_too_high_is_refuted():
+    claim = replace(ONE_GOOD_ARM.claim, rhs=2 * ONE_GOOD_ARM.claim.rhs)
+    high = LowerBound(claim, Bandit, ONE_GOOD_ARM.family, ONE_GOOD_ARM.most, ONE_GOOD_ARM.sizes, ONE_GOOD_ARM.least)
+    assert high.bound(A=2, delta=0.1, t=12) > high.least(A=2, delta=0.1, t=12)
+    assert not high.check(UCB1(), repeats=512).ok
+
+
+def test_repeats_that_are_needed_are_just_enough():
+    n = TWO_ARMS.repeats_needed(**TWO_ARMS.sizes[0])
+    few, enough = (TWO_ARMS.check(UCB1(), repeats=k).informative for k in (n - 1, n))
+    assert (few, enough) == (False, True)
+
+
+# what is refused --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Unmeasured(UCB1):
+    measures: ClassVar = ()
+    keep: ClassVar = ("n",)
+
+
+def test_refused():
+    with pytest.raises(AssumptionViolated, match="learners that see Bandit; ValueIteration sees MDP"):
+        TWO_ARMS.check(ValueIteration())
+    with pytest.raises(MdptkError, match="lack delta"):
+        TWO_ARMS.check(UCB1(), sizes={"t": 5})
+    with pytest.raises(MdptkError, match="did not record 'regret'"):
+        TWO_ARMS.check(Unmeasured())
+    with pytest.raises(ValueError, match="must be >="):
+        LowerBound(UCB1.theorems[0], Bandit, TWO_ARMS.family, 1, ())
+    with pytest.raises(InvalidModel, match=r"code = \(2,\)"):
+        combination_lock((2,))
+
+
+def test_lock_is_opened_by_its_code_alone():
+    problem = combination_lock((2, 0, 1), A=3)
+    best = exact.optimal(problem)
+    assert problem.rho @ best.v[0] == 1
+    assert best.pi[[0, 1, 2], [0, 1, 2]].argmax(-1).tolist() == [2, 0, 1]
+    assert sorted({p.r.tobytes() for p in locks(A=3, H=4)}) == [problem.r.tobytes()]  # rewards do not tell the code
+    assert all((a.P != b.P).any() for a, b in pairwise(locks(A=2, H=4)))
