@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         MdptkError,
         NotConverged,
     )
+    from mdptk.core.games import MarkovGame, MatrixGame
     from mdptk.core.models import CMDP, MDP, AverageRewardMDP, FiniteHorizonMDP, PolicyEvaluation
     from mdptk.core.robust import RobustMDP
     from mdptk.core.run import Run, run
@@ -38,6 +39,8 @@ __all__ = [
     "InvalidHyperparameter",
     "InvalidModel",
     "InvalidStart",
+    "MarkovGame",
+    "MatrixGame",
     "MdptkError",
     "NotConverged",
     "PolicyEvaluation",
@@ -65,6 +68,7 @@ _HOME = {
         "MdptkError",
         "NotConverged",
     ),
+    "mdptk.core.games": ("MarkovGame", "MatrixGame"),
     "mdptk.core.models": ("CMDP", "MDP", "AverageRewardMDP", "FiniteHorizonMDP", "PolicyEvaluation"),
     "mdptk.core.robust": ("RobustMDP",),
     "mdptk.core.run": ("Run", "run"),

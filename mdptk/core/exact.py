@@ -14,6 +14,7 @@ import numpy as np
 
 from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.errors import InvalidModel, NotConverged
+from mdptk.core.games import MarkovGame, MatrixGame
 from mdptk.core.models import (
     CMDP,
     MDP,
@@ -381,13 +382,14 @@ def optimal(problem: MDP | FiniteHorizonMDP) -> Optimum:
     raise NotConverged("policy iteration did not settle in 1000 iterations", float(np.max(gain)))
 
 
-def rounding(problem: MDP | FiniteHorizonMDP | RobustMDP) -> float:
+def rounding(problem: MDP | FiniteHorizonMDP | RobustMDP | MarkovGame) -> float:
     r"""How far a computed value can be off: :math:`8\varepsilon\,\kappa\,\|V\|_\infty`.
 
     :math:`\kappa = (1+\gamma)/(1-\gamma)` is the condition number of :math:`I - \gamma P_\pi` in the maximum norm and
     :math:`\|r\|_\infty/(1-\gamma)` bounds the values; with stages the error grows by one addition per stage.
-    The factor 8 covers the growth of a backward stable elimination and the accumulation of the products; a robust
-    backup adds its own roundings. Wide numbers are exact where a maximum is taken, so they are not off.
+    The factor 8 covers the growth of a backward stable elimination and the accumulation of the products; the
+    backups of robust models and games add roundings of their own. Wide numbers are exact where a maximum is taken, so
+    they are not off.
     """
     if is_wide(problem.r):
         return 0.0
@@ -395,7 +397,11 @@ def rounding(problem: MDP | FiniteHorizonMDP | RobustMDP) -> float:
     scale = float(abs(problem.r).max())
     if isinstance(problem, FiniteHorizonMDP):
         return 8 * eps * problem.H**2 * scale
-    factor = 2 * problem.terms if isinstance(problem, RobustMDP) else 8
+    factor = 8
+    if isinstance(problem, RobustMDP):
+        factor = 2 * problem.terms
+    elif isinstance(problem, MarkovGame):
+        factor = 2 * problem.terms + 8 * (problem.A + problem.B)  # and a linear program in every state
     return factor * eps * (1 + problem.gamma) / (1 - problem.gamma) ** 2 * scale
 
 
@@ -425,4 +431,8 @@ def truth(problem: Any) -> Truth:
         return Truth(problem, robust_optimal(problem))
     if isinstance(problem, BernoulliBandit):
         return Truth(problem, BestArm(problem.means.max(), problem.means))
+    if isinstance(problem, MatrixGame | MarkovGame):
+        from mdptk.core.minimax import game_optimal
+
+        return Truth(problem, game_optimal(problem))
     return Truth(problem, optimal(problem))

@@ -10,13 +10,22 @@ from mdptk.solve._constrained import FarkasRay
 from mdptk.solve._exact_rational import Certificate, certify
 from mdptk.solve._mesh import ShardedMDP, on_mesh, states_of
 from mdptk.solve.dispatch import solve
-from mdptk.solve.solution import ConstrainedSolution, ExactSolution, RobustSolution, Solution
+from mdptk.solve.solution import (
+    ConstrainedSolution,
+    ExactGameSolution,
+    ExactSolution,
+    GameSolution,
+    RobustSolution,
+    Solution,
+)
 
 __all__ = [
     "Certificate",
     "ConstrainedSolution",
+    "ExactGameSolution",
     "ExactSolution",
     "FarkasRay",
+    "GameSolution",
     "RobustSolution",
     "ShardedMDP",
     "Solution",

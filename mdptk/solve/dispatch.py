@@ -10,11 +10,13 @@ import numpy as np
 
 from mdptk.core.errors import InvalidHyperparameter, InvalidModel
 from mdptk.core.exact import one_hot
+from mdptk.core.games import MarkovGame, MatrixGame
 from mdptk.core.models import CMDP, MDP, AverageRewardMDP, FiniteHorizonMDP
 from mdptk.core.robust import RobustMDP
 from mdptk.solve._backward_induction import backward_induction
 from mdptk.solve._constrained import solve_constrained
 from mdptk.solve._exact_rational import solve_exact
+from mdptk.solve._games import solve_game, solve_matrix_exactly
 from mdptk.solve._gauss_seidel import RADIUS, SMALL, gauss_seidel, long_paths
 from mdptk.solve._linear_program import dual_linear_program, linear_program
 from mdptk.solve._modified_policy_iteration import modified_policy_iteration
@@ -51,27 +53,28 @@ def solve(problem: Any, *, tol: float = 1e-8, method: str = "auto", exact: bool 
     ----------
     problem
         One `MDP` (dense or sparse), `FiniteHorizonMDP`, `AverageRewardMDP` (whose optimal gain is one number), `CMDP`,
-        or `RobustMDP`.
+        `RobustMDP`, `MatrixGame` or `MarkovGame`.
     tol
         Largest distance of the bounds, positive, in the units of the value.
     method
         For `MDP`: ``"vi"`` (value iteration), ``"pi"`` (policy iteration), ``"mpi"`` (modified policy iteration),
         ``"gs"`` (Gauss-Seidel in the order of travel), ``"lp"`` and ``"lp-dual"`` (linear programming); for
         `FiniteHorizonMDP`: ``"backward"``; for `AverageRewardMDP`: ``"rvi"`` (relative value iteration); for `CMDP`:
-        ``"lp"`` (linear programming); for `RobustMDP`: ``"vi"`` and ``"pi"``, robust value and policy iteration.
+        ``"lp"`` (linear programming); for `RobustMDP`: ``"vi"`` and ``"pi"``, robust value and policy iteration;
+        for `MatrixGame`: ``"lp"``; for `MarkovGame`: ``"pi"`` (Hoffman and Karp) and ``"shapley"`` (value iteration).
         ``"auto"`` takes policy iteration for dense models of up to 500 states, Gauss-Seidel for large sparse ones with
         long paths, and modified policy iteration for all others.
     exact
         For `MDP` and `FiniteHorizonMDP` of up to a few hundred states: answer in rational numbers, with python-flint.
         Returns an `ExactSolution`, whose policy is proved optimal and whose bounds are neighbouring float64 numbers;
-        `tol` is not used, and `method` is left at ``"auto"``.
+        `tol` is not used, and `method` is left at ``"auto"``. For a small `MatrixGame` an `ExactGameSolution`.
 
     Returns
     -------
     Solution
         Value, policy, and bounds that hold for the stored numbers, rounding included: see `mdptk.solve.certificates`.
         For `CMDP` a `ConstrainedSolution`: bounds on the optimal return, multipliers, occupancy, violation. For
-        `RobustMDP` a `RobustSolution`, with the worst kernel.
+        `RobustMDP` a `RobustSolution`, with the worst kernel; for games a `GameSolution`, with both strategies.
 
     Raises
     ------
@@ -101,14 +104,17 @@ def solve(problem: Any, *, tol: float = 1e-8, method: str = "auto", exact: bool 
     if exact:
         if method != "auto":
             raise InvalidHyperparameter(f"method = {method!r} with exact=True: exact answers have one method")
-        return solve_exact(problem)
+        return solve_matrix_exactly(problem) if isinstance(problem, MatrixGame) else solve_exact(problem)
     start = time.perf_counter()
-    methods = next((methods for kind, methods in METHODS.items() if isinstance(problem, kind)), None)
-    if methods is None:
-        known = ", ".join(kind.__name__ for kind in METHODS)
-        raise Unsupported(f"solve has no method for {type(problem).__name__}; it solves {known}")
     if not 0 < tol < np.inf:
         raise InvalidHyperparameter(f"tol = {tol} is not a positive number")
+    if isinstance(problem, MatrixGame | MarkovGame):
+        with np.errstate(over="ignore", invalid="ignore"):
+            return replace(solve_game(problem, tol, method), seconds=time.perf_counter() - start)
+    methods = next((methods for kind, methods in METHODS.items() if isinstance(problem, kind)), None)
+    if methods is None:
+        known = ", ".join(kind.__name__ for kind in (*METHODS, MatrixGame, MarkovGame))
+        raise Unsupported(f"solve has no method for {type(problem).__name__}; it solves {known}")
     model = problem.mdp if isinstance(problem, CMDP) else problem
     if model.r.ndim != 2 + isinstance(problem, FiniteHorizonMDP):
         raise InvalidModel(f"solve takes one model at a time, not {problem!r}")

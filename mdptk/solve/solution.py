@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 from mdptk.core.errors import MdptkError
 from mdptk.core.models import Array
@@ -118,3 +119,42 @@ class RobustSolution(Solution):
     """
 
     kernel: Array
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class GameSolution(Solution):
+    r"""The value of a zero-sum game between two bounds, and a strategy of each player that proves one of them.
+
+    `policy` is the first player's, who maximises: it earns at least `lower`, whatever the second does. Against
+    `opponent` the first player earns at most `upper`. For a `MatrixGame` value and bounds are numbers, of shape (), and
+    strategies vectors (A,) and (B,); for a `MarkovGame` (S,), (S, A) and (S, B).
+
+    Attributes
+    ----------
+    opponent
+        The strategy of the second player, who minimises.
+    """
+
+    opponent: Array
+
+    @property
+    def exploitability(self) -> float:
+        """A bound on what the players could gain by best answers, both together and in the worst state: `width`."""
+        return self.width
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ExactGameSolution(GameSolution):
+    """The value of a matrix game in exact arithmetic: the bounds are the two float64 numbers around it, or equal.
+
+    Attributes
+    ----------
+    exact
+        The value of the stored game.
+    exact_policy, exact_opponent
+        Optimal strategies as `fractions.Fraction`, object arrays; `policy` and `opponent` are the nearest float64.
+    """
+
+    exact: Fraction
+    exact_policy: Array
+    exact_opponent: Array
