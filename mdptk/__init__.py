@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mdptk.io import from_gymnasium, load, save
     from mdptk.plotting import plot
     from mdptk.solve import Solution, solve
+    from mdptk.sweep import sweep
     from mdptk.theory import Theorem, Verdict, check
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "run",
     "save",
     "solve",
+    "sweep",
 ]
 
 _HOME = {
@@ -75,6 +77,7 @@ _HOME = {
     "mdptk.io": ("from_gymnasium", "load", "save"),
     "mdptk.plotting": ("plot",),
     "mdptk.solve": ("Solution", "solve"),
+    "mdptk.sweep": ("sweep",),
     "mdptk.theory": ("Theorem", "Verdict", "check"),
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}

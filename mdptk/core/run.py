@@ -138,7 +138,7 @@ def run(
             raise MdptkError(f"{name} = {count!r} is not a {'whole' if name == 'steps' else 'positive whole'} number")
     if steps % every:
         raise MdptkError(f"steps = {steps} is not a multiple of every = {every}")
-    with _ticker(f"{type(alg).__name__}", steps, progress) as tick:
+    with ticker(f"{type(alg).__name__}", steps, progress) as tick:
         if isinstance(alg, Solver):
             if repeats != 1:
                 raise MdptkError(f"{type(alg).__name__} is deterministic: repeats = {repeats} would all be the same")
@@ -222,7 +222,8 @@ def _asdict(state: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def _ticker(title: str, steps: int, progress: bool) -> Iterator[Any]:
+def ticker(title: str, steps: int, progress: bool) -> Iterator[Any]:
+    """A function to be called with the number of steps that were just done; a progress bar if `progress`."""
     if not progress:
         yield lambda n: None
         return

@@ -1,0 +1,57 @@
+"""Many runs: `sweep` over algorithms, problems and seeds, and the jobs of `mdptk verify`."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+from mdptk.sweep._grid import Rows, Said, Trial, finals, grid, sweep, verdicts
+from mdptk.sweep._jobs import (
+    DENSE_LIMIT,
+    POINTS,
+    Job,
+    Row,
+    Sides,
+    check_job,
+    check_jobs,
+    cores,
+    corrected,
+    each_job,
+    sides,
+    standard_jobs,
+    view,
+)
+
+__all__ = [
+    "DENSE_LIMIT",
+    "POINTS",
+    "Job",
+    "Row",
+    "Rows",
+    "Said",
+    "Sides",
+    "Trial",
+    "check_job",
+    "check_jobs",
+    "cores",
+    "corrected",
+    "each_job",
+    "finals",
+    "grid",
+    "sides",
+    "standard_jobs",
+    "sweep",
+    "verdicts",
+    "view",
+]
+
+
+class _CallablePackage(ModuleType):
+    """`mdptk.sweep` names this package and, by design, the function: importing the one must not hide the other."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Rows:
+        return sweep(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _CallablePackage
