@@ -272,7 +272,7 @@ def _loss(run: Run) -> Array:
     return np.where(loss > 4 * optimum_rounding(run), loss, 0.0)
 
 
-def _least_positive(loss: Array) -> Array:
+def _least_positive(loss: Array) -> Any:
     return np.where(loss > 0, loss, np.inf).min((-2, -1))
 
 
