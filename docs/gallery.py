@@ -25,7 +25,7 @@ from mdptk import registry
 from mdptk.core.algorithm import Learner
 from mdptk.plotting import GREY, LHS, PAPER, RHS, labels, plot_ratios, plot_sides, sparkline, svg, tightness
 from mdptk.sweep import Job, Row, Sides, check_jobs, standard_jobs
-from mdptk.theory import Asymptotic, InExpectation, Theorem, WithProbability
+from mdptk.theory import Asymptotic, Geometric, InExpectation, Theorem, WithProbability
 from mdptk.theory.pretty import clock, plain
 from mdptk.theory.quantity import latex
 from mdptk.theory.references import reference
@@ -228,7 +228,7 @@ def _premise(theorem: Theorem) -> str:
             sense = f"with probability at least ${latex(1 - delta)}$, {since} at once"
         case InExpectation():
             sense = f"in expectation, {since}"
-        case Asymptotic():
+        case Asymptotic() | Geometric():
             sense = f"as ${clock(theorem)}$ grows"
         case _:
             sense = since
@@ -240,7 +240,7 @@ def _display(theorem: Theorem) -> str:
     lhs, sign = latex(theorem.lhs), SIGN[theorem.relation]
     if isinstance(theorem.holds, InExpectation):
         lhs = rf"\mathbb{{E}}\left[{lhs}\right]"
-    if isinstance(theorem.holds, Asymptotic):
+    if theorem.order_only:
         return theorem.latex
     whole = f"{lhs} {sign} {latex(theorem.rhs)}"
     if _length(whole) <= WIDE:
@@ -349,7 +349,7 @@ def _checked(theorem: Theorem, rows: list[Row], best: Row) -> str:
     informative = sum(row.says == "informative" for row in rows)
     vacuous = sum(row.says == "vacuous" for row in rows)
     says = f"; informative on {informative}" + (f", vacuous on {vacuous}" if vacuous else "")
-    judged = "" if isinstance(theorem.holds, Asymptotic) else says
+    judged = "" if theorem.order_only else says
     head = f"On {len(rows)} standard problems: {found}{judged}."
     if theorem.status in ("disputed", "refuted") and not any(row.verdict == "VIOLATED" for row in rows):
         slug = f"{best.algorithm}.{theorem.slug}"

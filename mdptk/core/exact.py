@@ -268,6 +268,44 @@ def returns(problem: CMDP, pi: Array) -> Array:
     return xp.einsum("...sa,isa->...i", x, xp.concatenate([mdp.r[None], problem.c]))
 
 
+def occupancy_flow(mdp: MDP) -> Array:
+    r"""The matrix E of the flow equations: `x` is an occupancy iff :math:`x E = (1-\gamma)\rho,\ x \ge 0`; (S A, S)."""
+    P = mdp.dense().P.reshape(-1, mdp.S)
+    return np.repeat(np.eye(mdp.S), mdp.A, axis=0) - mdp.gamma * P
+
+
+def project_occupancy(mdp: MDP, y: Any) -> Any:
+    r"""The occupancy, normalised to one, that is nearest to ``y[s, a]`` in the Euclidean norm.
+
+    It is :math:`x(v) = \max(y + E v, 0)` at the least value of the convex, piecewise quadratic dual function
+    :math:`\tfrac12\|x(v)\|^2 - (1-\gamma)\rho \cdot v`, which a damped Newton method finds in a few steps.
+
+    Raises
+    ------
+    NotConverged
+        If the flow equations are not met up to rounding after 200 steps.
+    """
+    E, y, start = occupancy_flow(mdp), np.asarray(y, dtype=np.float64).ravel(), (1 - mdp.gamma) * mdp.rho
+    small = 64 * float(np.finfo(float).eps) * max(1.0, abs(y).max())
+    v, x = np.zeros(mdp.S), np.maximum(y, 0)
+    for _ in range(200):
+        F = x @ E - start
+        size = abs(F).max()
+        if size <= small:
+            return x.reshape(mdp.r.shape)
+        active = E[x > 0]
+        step = -np.linalg.solve(active.T @ active + 1e-3 * min(1.0, size) * np.eye(mdp.S), F)
+        value, t = 0.5 * x @ x - start @ v, 1.0
+        while t > 1e-12:
+            x = np.maximum(y + E @ (v + t * step), 0)
+            lower = 0.5 * x @ x - start @ (v + t * step) <= value + 1e-4 * t * (F @ step)
+            if lower or abs(x @ E - start).max() <= size / 2:  # near the end rounding hides that the value falls
+                break
+            t /= 2
+        v = v + t * step
+    raise NotConverged("the projection onto the occupancies did not settle in 200 steps", float(size))
+
+
 def conditional(x: Array) -> Array:
     """The policy with the occupancy ``x[..., s, a]``; uniform in states where that is zero."""
     xp = namespace(x)

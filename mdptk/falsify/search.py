@@ -23,7 +23,7 @@ from mdptk.falsify.result import Archive, Counterexample, NotFound, Report
 from mdptk.falsify.score import Candidate, Score, judge, judge_again
 from mdptk.falsify.shrink import shrink
 from mdptk.falsify.tiny import tiny
-from mdptk.theory import Always, Asymptotic, Theorem
+from mdptk.theory import Always, Theorem
 
 GALLERY_CHUNK = 40
 STEPS = (1, 2, 3, 5, 10, 30)
@@ -81,7 +81,7 @@ def falsify(
         If the theorem is unknown or order-only, `out` is not empty, or `gamma` is no discount or there is none.
     """
     name, base, fixed, th = _named(theorem)
-    if isinstance(th.holds, Asymptotic):
+    if th.order_only:
         raise MdptkError(f"{name} is order-only: it has no constants that an instance could break")
     if gamma is not None and hasattr(type(base).model(), "H"):
         raise MdptkError(f"gamma = {gamma}: {name} is about a {type(base).model().__name__}, which has no discount")

@@ -13,7 +13,7 @@ from sympy.printing.pretty.stringpict import prettyForm
 
 from mdptk.theory.quantity import Quantity, latex
 from mdptk.theory.symbols import LATEX
-from mdptk.theory.theorem import Asymptotic, InExpectation, Theorem, WithProbability
+from mdptk.theory.theorem import Asymptotic, Geometric, InExpectation, Theorem, WithProbability
 
 # what has a character of its own; a command that is not here and no Greek letter is printed by its name
 COMMANDS = {
@@ -104,6 +104,8 @@ def statement(theorem: Theorem, *, width: int = 120) -> str:
     match theorem.holds:
         case Asymptotic(exponent):
             sign, rhs = "=", prettyForm(f"Õ(t^{exponent:g})")
+        case Geometric():
+            sign, rhs = "=", prettyForm("O(qᵗ), q < 1")
         case InExpectation():
             lhs = prettyForm(*prettyForm(*lhs.parens("[", "]")).left("E"))
         case WithProbability(delta):

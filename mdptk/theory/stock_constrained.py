@@ -185,6 +185,12 @@ average_violation = Quantity(
 )
 
 
+last_error = Quantity(
+    "last_error",
+    lambda run: abs(_gap(run, last(run))) + _violation(run, last(run)),
+    latex=r"|V^*(\rho) - V_r^{\pi_{%t}}(\rho)| + \max_i\,[V_{c_i}^{\pi_{%t}}(\rho) - b_i]_+",
+    rounding=lambda run: _gap_rounding(run) + _returns_rounding(run),
+)
 regret = Quantity(
     "regret",
     lambda run: optimum(run.problem).value - _mean(run, "played_sum"),

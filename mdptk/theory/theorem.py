@@ -112,7 +112,14 @@ class Asymptotic:
     text = "asymptotically"
 
 
-Holds = Always | WithProbability | InExpectation | Asymptotic
+@dataclass(frozen=True)
+class Geometric:
+    """The left side falls geometrically, with a factor and from a step on that nobody stated. Never a bound."""
+
+    text = "asymptotically"
+
+
+Holds = Always | WithProbability | InExpectation | Asymptotic | Geometric
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -157,7 +164,7 @@ class Verdict:
         if self.undecided:
             return "undecided"
         if self.ok is None:
-            return "reported" if isinstance(self.theorem.holds, Asymptotic) else "n/a"
+            return "reported" if self.theorem.order_only else "n/a"
         return "holds" if self.ok else "VIOLATED"
 
     def __repr__(self) -> str:
@@ -239,8 +246,15 @@ class Theorem:
         object.__setattr__(self, "rhs", sympy.sympify(self.rhs))
         if self.status != "proved" and not self.reason:
             raise ValueError(f"theorem {self.name!r} is {self.status} without a reason")
-        if (self.status == "order-only") != isinstance(self.holds, Asymptotic):
-            raise ValueError(f"theorem {self.name!r}: order-only statements, and only those, are Asymptotic")
+        if (self.status == "order-only") != self.order_only:
+            raise ValueError(
+                f"theorem {self.name!r}: order-only statements, and only they, are Asymptotic or Geometric"
+            )
+
+    @property
+    def order_only(self) -> bool:
+        """Whether it is reported and never judged, for lack of constants."""
+        return isinstance(self.holds, Asymptotic | Geometric)
 
     @property
     def slug(self) -> str:
@@ -262,6 +276,8 @@ class Theorem:
                 return rf"\mathbb{{E}}\left[{latex(self.lhs)}\right] {sign} {latex(self.rhs)}"
             case Asymptotic(exponent):
                 return rf"{latex(self.lhs)} = \tilde O\left(t^{{{exponent:g}}}\right)"
+            case Geometric():
+                return rf"{latex(self.lhs)} = O\left(q^t\right),\; q < 1"
             case _:
                 return f"{latex(self.lhs)} {sign} {latex(self.rhs)}"
 
@@ -315,6 +331,9 @@ class Theorem:
             raise AssumptionViolated(f"{self.name} speaks of t >= {self.since}; the run has {run.steps} steps")
         lhs, rhs = (x[:, judged] for x in self.sides(run))
         slack = self.slack(run)[:, judged]
+        if isinstance(self.holds, Geometric):
+            note = repr(rates.rate(run.t[judged], abs(lhs), floor=float(slack.max())))
+            return Verdict(self, None, float("nan"), False, False, 0.0, note)
         if isinstance(self.holds, Asymptotic):
             return self._report_exponent(run, lhs[:, :], run.t[judged])
         ok, note, p = self._judge(run, lhs, rhs, slack, run.t[judged])

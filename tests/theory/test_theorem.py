@@ -15,6 +15,7 @@ from mdptk.theory import (
     Assumption,
     Asymptotic,
     Cite,
+    Geometric,
     InExpectation,
     Quantity,
     Theorem,
@@ -139,6 +140,16 @@ def test_order_only_is_reported_never_judged():
         theorem(x, 0, status="refuted")
     with pytest.raises(ValueError, match="order-only"):
         theorem(x, 0, holds=Asymptotic(0.5))
+    with pytest.raises(ValueError, match="order-only"):
+        theorem(x, 0, holds=Geometric())
+
+
+def test_geometric_decrease_is_reported_never_judged():
+    th = theorem(x, 0, holds=Geometric(), status="order-only", reason="constants unknown")
+    verdict = th.check(made_up(0.9 ** np.arange(60.0)[None]))
+    assert (verdict.ok, verdict.word) == (None, "reported")
+    assert verdict.note.startswith("linear: y ~ 0.9^t")
+    assert th.latex == r"x_{t} = O\left(q^t\right),\; q < 1"
 
 
 def test_unmet_assumptions_raise():

@@ -19,8 +19,8 @@ Figure: ``mdptk reproduce constrained_oscillation``. Proof: ``proofs/constrained
 >>> from mdptk.core.run import run
 >>> from mdptk.problems.constrained import constrained_two_state
 >>> result = run(DualDescent(eta=0.1), constrained_two_state(), 200)
->>> result["lam"][0, -1].round(1), result["pi"][0, -1].tolist()
-(array([1.]), [[1.0, 0.0], [1.0, 0.0]])
+>>> result["lam"][0, -1].round(2), result["pi"][0, -1].tolist()
+(array([1.05]), [[1.0, 0.0], [1.0, 0.0]])
 """
 
 from __future__ import annotations

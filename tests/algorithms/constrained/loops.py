@@ -1,6 +1,8 @@
 """Values and action values of constrained problems, in loops: what the references of this shelf share."""
 
 import numpy as np
+from scipy.linalg import null_space
+from scipy.optimize import nnls
 
 
 def value(mdp, r, pi):
@@ -25,3 +27,19 @@ def spent(cmdp, pi):
 def priced(cmdp, lam):
     """The reward at the prices lam."""
     return cmdp.mdp.r - sum(lam[i] * cmdp.c[i] for i in range(cmdp.m))
+
+
+def nearest_occupancy(mdp, y):
+    """The projection as least distance programming by non-negative least squares (Lawson and Hanson 1974, ch. 23)."""
+    S, A, y = mdp.S, mdp.A, np.asarray(y).ravel()
+    flow = np.array([[(s == t) - mdp.gamma * mdp.P[s, a, t] for s in range(S) for a in range(A)] for t in range(S)])
+    inside = np.linalg.lstsq(flow, (1 - mdp.gamma) * mdp.rho)[0]
+    N = null_space(flow)
+    if not N.shape[1]:
+        return inside.reshape(S, A)
+    h = -(inside + N @ (N.T @ (y - inside)))  # min |u| such that N u >= h
+    M = np.vstack([N.T, h])
+    target = np.eye(len(M))[-1]
+    residual = M @ nnls(M, target, maxiter=1000)[0] - target
+    u = -residual[:-1] / residual[-1]
+    return (N @ u - h).reshape(S, A)
