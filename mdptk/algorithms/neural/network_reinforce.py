@@ -47,13 +47,13 @@ class State(NamedTuple):
 class NetworkREINFORCE(Learner[Trajectories, State]):
     """REINFORCE with step size `eta` on `N` trajectories of `T` steps.
 
-    The network has `width` hidden units on `n` random features of the state, or on one-hot ones if n is None.
+    The network has `hidden` hidden units on `n` random features of the state, or on one-hot ones if n is None.
     """
 
     eta: Positive = 0.01  # returns are of size 1 / (1 - gamma), and so are gradients
     N: Count = 32
     T: Count = 32
-    width: Count = 16
+    hidden: Count = 16
     n: Annotated[int | None, Range(1, np.inf, "low")] = None
 
     sees: ClassVar[type] = Trajectories
@@ -62,7 +62,7 @@ class NetworkREINFORCE(Learner[Trajectories, State]):
 
     def init(self, oracle: Trajectories, key: Any) -> State:
         Phi = jnp.asarray(features(oracle.S, self.n))
-        net = network(key, Phi.shape[1], self.width, oracle.A)
+        net = network(key, Phi.shape[1], self.hidden, oracle.A)
         return State(net, net, Phi, jax.tree.map(jnp.zeros_like, net))
 
     def draw(self, oracle: Trajectories, key: Any) -> Any:

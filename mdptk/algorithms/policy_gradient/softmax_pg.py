@@ -21,7 +21,7 @@ Figure: the run on RiverSwim in the gallery. Proof: ``proofs/policy_gradient/sof
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 from sympy import sqrt
