@@ -23,8 +23,9 @@ import numpy as np
 
 from mdptk import registry
 from mdptk.core.algorithm import Learner
+from mdptk.falsify.result import code
 from mdptk.plotting import GREY, LHS, PAPER, RHS, labels, plot_ratios, plot_sides, sparkline, svg, tightness
-from mdptk.sweep import Job, Row, Sides, check_jobs, standard_jobs
+from mdptk.sweep import COUNTEREXAMPLE, Job, Row, Sides, check_jobs, counterexample_jobs, standard_jobs
 from mdptk.theory import Asymptotic, Geometric, InExpectation, Theorem, WithProbability
 from mdptk.theory.pretty import clock, plain
 from mdptk.theory.quantity import latex
@@ -121,11 +122,11 @@ def _fingerprint(cls: type) -> str:
 
 
 def _jobs(cls: type) -> list[Job]:
-    jobs = standard_jobs([cls()])
+    jobs, against = standard_jobs([cls()]), counterexample_jobs(cls)
     few = [job for job in jobs if _name(job.label) in SHOWN]
     if issubclass(cls, Learner) and few:
-        return sorted(few, key=lambda job: ("," in job.label, SHOWN.index(_name(job.label))))[:COMPILED]
-    return jobs
+        return sorted(few, key=lambda job: ("," in job.label, SHOWN.index(_name(job.label))))[:COMPILED] + against
+    return jobs + against
 
 
 def _name(label: str) -> str:
@@ -265,8 +266,12 @@ def _facts(theorem: Theorem) -> str:
         facts.insert(0, f"It speaks about the **{theorem.iterate}** iterate.")
     if theorem.silent:
         facts.append(f"**Silent**, since a run that never moves satisfies it too: {_words(theorem.silent)}.")
+    if theorem.starts:
+        facts.append(f"It speaks of runs from {_words(theorem.starts.text)}.")
     if theorem.proof:
         facts.append("[Derivation](#proofs).")
+    if theorem.counterexample:
+        facts.append(f"It is violated here:\n\n```python\n{code(theorem, theorem.counterexample())}\n```")
     return " ".join(facts)
 
 
@@ -350,10 +355,12 @@ def _checked(theorem: Theorem, rows: list[Row], best: Row) -> str:
     vacuous = sum(row.says == "vacuous" for row in rows)
     says = f"; informative on {informative}" + (f", vacuous on {vacuous}" if vacuous else "")
     judged = "" if theorem.order_only else says
-    head = f"On {len(rows)} standard problems: {found}{judged}."
-    if theorem.status in ("disputed", "refuted") and not any(row.verdict == "VIOLATED" for row in rows):
+    standard = sum(row.problem != COUNTEREXAMPLE for row in rows)
+    kept = " and the counterexample" if standard < len(rows) else ""
+    head = f"On {standard} standard problems{kept}: {found}{judged}."
+    if theorem.status == "disputed" and not any(row.verdict == "VIOLATED" for row in rows):
         slug = f"{best.algorithm}.{theorem.slug}"
-        head += f" No counterexample is among them; `mdptk falsify {slug}` searches for one."
+        head += f" No counterexample is known; `mdptk falsify {slug}` searches for one."
     notes = any(row.note for row in rows)
     table = ["| problem | verdict | ratio | says |" + " note |" * notes, "|---|---|---|---|" + "---|" * notes]
     for row in sorted(rows, key=lambda row: (row.verdict == "n/a", -row.ratio if math.isfinite(row.ratio) else 1)):

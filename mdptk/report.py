@@ -8,10 +8,11 @@ import os
 import platform
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from inspect import getmodule
+from itertools import groupby
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -21,12 +22,14 @@ import numpy as np
 from mdptk import plotting, registry
 from mdptk.core.algorithm import Algorithm
 from mdptk.core.errors import MdptkError
+from mdptk.falsify.result import code
 from mdptk.sweep import Row
 from mdptk.theory import Theorem
 from mdptk.theory.pretty import statement
 from mdptk.theory.references import citation, reference
 
 MARK = "<!-- written by mdptk -->"  # a file without it belongs to somebody else
+TWIN = '"written_by": "mdptk verify"'  # what its twin has near its beginning
 HERE = Path(__file__).parent
 ORDER = ("broken", "undecided", "holds", "informative", "vacuous", "silent", "reported", "n/a")
 MEANS = {
@@ -53,7 +56,7 @@ class About:
 
 
 def check_writable(path: Path, *, force: bool = False) -> None:
-    """Raise MdptkError unless a report may be written to `path`: to a new file or in place of another report.
+    """Raise MdptkError unless a report or its twin may be written to `path`: a new file, or in place of another one.
 
     With `force` any file is replaced.
     """
@@ -63,7 +66,8 @@ def check_writable(path: Path, *, force: bool = False) -> None:
         raise MdptkError(f"cannot write {path}: there is no folder {path.parent}")
     if path.exists() and not force:
         with path.open("rb") as file:
-            ours = MARK.encode() in file.read(200)
+            head = file.read(200)
+        ours = MARK.encode() in head or TWIN.encode() in head
         if not ours:
             raise MdptkError(f"{path} exists and was not written by mdptk; --force replaces it")
 
@@ -91,16 +95,14 @@ def write(
 def render(algorithms: Sequence[type[Algorithm]], rows: Sequence[Row], about: About) -> str:
     """The text of the report."""
     page = Template((HERE / "report.html").read_text(encoding="utf-8"))
+    algorithms = sorted(algorithms, key=lambda cls: (_family(cls), cls.__name__))
     groups = _groups(algorithms, rows)
     return page.substitute(
         mark=MARK,
         headline=_headline(rows, about),
         making=_making(about),
         chips=_chips(rows),
-        summary="\n".join(
-            _summary_line(cls, th, mine, first=i == 0 or groups[i - 1][0] is not cls)
-            for i, (cls, th, mine) in enumerate(groups)
-        ),
+        summary="\n".join(_summary(groups)),
         legend="".join(
             f'<span class="strip"><i class="{k}"></i> {"n/a" if k == "na" else k}</span>' for k in _squares(rows)
         ),
@@ -209,6 +211,27 @@ def _squares(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(_class(row) for row in rows))
 
 
+def _family(cls: type[Algorithm]) -> str:
+    """The shelf in words, as in ``policy gradient``."""
+    return registry.shelf(cls).rpartition("/")[0].replace("_", " ").replace("/", ", ")
+
+
+def _family_line(name: str, theorems: Sequence[tuple[type[Algorithm], Theorem, list[Row]]]) -> str:
+    """The heading of a family: its name and how many theorems it has, told in the rows that can be asked for."""
+    every = " ".join({kind for _, _, rows in theorems for row in rows for kind in kinds(row)})
+    told = f"{name} <small>{_count(len(theorems), 'theorem')}</small>"
+    return f'<tr data-kinds="{every}" class="family"><th colspan="6" scope="rowgroup">{told}</th></tr>'
+
+
+def _summary(groups: Sequence[tuple[type[Algorithm], Theorem, list[Row]]]) -> Iterator[str]:
+    """The lines of the summary, family by family."""
+    for family, members in groupby(groups, key=lambda group: _family(group[0])):
+        theorems = list(members)
+        yield _family_line(family, theorems)
+        for i, (cls, th, rows) in enumerate(theorems):
+            yield _summary_line(cls, th, rows, first=i == 0 or theorems[i - 1][0] is not cls)
+
+
 def _summary_line(cls: type[Algorithm], th: Theorem, rows: Sequence[Row], *, first: bool) -> str:
     best = _tightest(rows)
     found = Counter(row.word for row in rows)
@@ -283,6 +306,10 @@ def _facts(th: Theorem) -> str:
         facts["iterate"] = th.iterate
     if th.silent:
         facts["silent"] = f"{_prose(th.silent)}"
+    if th.starts:
+        facts["starts"] = f"from {_prose(th.starts.text)}"
+    if th.counterexample:
+        facts["broken by"] = f"<pre>{_esc(code(th, th.counterexample()))}</pre>"
     if th.proof:
         facts["proof"] = f"<code>proofs/{_esc(th.proof)}.py</code>"
     return "<dl>" + "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in facts.items()) + "</dl>"
@@ -328,8 +355,21 @@ def _row(row: Row) -> str:
 def as_json(rows: Iterable[Row], about: About) -> Mapping[str, Any]:
     """The rows as data for ``json.dump``: without the curves; nan becomes null."""
     keep = [name for name in Row.__dataclass_fields__ if name != "sides"]
-    data = [{name: getattr(row, name) for name in keep} | {"broken": row.broken} for row in rows]
+    shelves = {name: registry.shelf(cls).rpartition("/")[0] for name, cls in registry.find().items()}
+    data: list[dict[str, Any]] = [
+        {"shelf": shelves.get(row.algorithm, "")}
+        | {name: getattr(row, name) for name in keep}
+        | {"broken": row.broken, "informative": row.says == "informative", "vacuous": row.says == "vacuous"}
+        for row in rows
+    ]
     for row in data:
         for name in ("ratio", "p"):
             row[name] = row[name] if math.isfinite(row[name]) else None
-    return {"command": about.command, "when": about.when, "seconds": about.seconds, "rows": data}
+    return {
+        "written_by": "mdptk verify",
+        "version": version("mdptk"),
+        "command": about.command,
+        "when": about.when,
+        "seconds": about.seconds,
+        "rows": data,
+    }

@@ -15,6 +15,7 @@ from rich.text import Text
 from mdptk import registry
 from mdptk.cli._common import output
 from mdptk.core.algorithm import Algorithm, Range
+from mdptk.falsify.result import code
 from mdptk.theory import Theorem
 from mdptk.theory.pretty import statement
 from mdptk.theory.references import citation, reference
@@ -88,5 +89,7 @@ def facts(th: Theorem) -> dict[str, str]:
         "status": th.status + (f": {th.reason}" if th.reason else ""),
         "silent": f"a run that never moves satisfies it, too: {th.silent}" if th.silent else "",
         "proof": f"proofs/{th.proof}.py" if th.proof else "",
+        "starts": f"from {th.starts.text}" if th.starts else "",
+        "broken by": code(th, th.counterexample()) if th.counterexample else "",
     }
     return {name: words for name, words in lines.items() if words}

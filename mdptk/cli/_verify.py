@@ -32,11 +32,10 @@ from mdptk.cli._common import (
     number,
     output,
     positive,
-    refuse_existing,
 )
 from mdptk.core.algorithm import Algorithm, Learner
 from mdptk.core.errors import MdptkError
-from mdptk.sweep import Job, Row, corrected, each_job, standard_jobs, view
+from mdptk.sweep import COUNTEREXAMPLE, Job, Row, corrected, counterexample_jobs, each_job, standard_jobs, view
 
 STYLES = {
     "VIOLATED": "bold red",
@@ -59,7 +58,17 @@ def add_parser(commands: Any) -> None:
     p.add_argument(
         "names", nargs="*", metavar="NAME", help="an algorithm (NPG) or a theorem (NPG.improvement); all if none"
     )
-    p.add_argument("--problem", metavar="SOURCE", help="a standard problem, gymnasium:ID, or a file .npz, .tra, .drn")
+    p.add_argument(
+        "--problem",
+        metavar="SOURCE",
+        help="a standard problem, gymnasium:ID, a file .npz, .tra, .drn, or 'counterexample' (what refutes a theorem)",
+    )
+    p.add_argument(
+        "--against",
+        type=Path,
+        metavar="JSON",
+        help="say what changed since a report; exit code 1 if something got worse, too",
+    )
     add_source_options(p)
     p.add_argument("--steps", type=positive, metavar="N", help="steps of each run")
     p.add_argument("--repeats", type=positive, metavar="N", help="repeats of each run of a learner")
@@ -67,7 +76,7 @@ def add_parser(commands: Any) -> None:
     p.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a hyperparameter, as in eta=0.1")
     p.add_argument("--workers", type=positive, metavar="N", help="processes (default: one for each core)")
     p.add_argument("--html", type=Path, metavar="PATH", help="the report (default: a new folder under mdptk-out)")
-    p.add_argument("--json", type=Path, metavar="PATH", help="the verdicts as data")
+    p.add_argument("--json", type=Path, metavar="PATH", help="the verdicts as data (default: beside the report)")
     p.add_argument("--force", action="store_true", help="replace the files of --html and --json, whoever wrote them")
     p.add_argument("--only-broken", action="store_true", help="print only the rows that must not be")
     p.set_defaults(command=verify)
@@ -75,14 +84,17 @@ def add_parser(commands: Any) -> None:
 
 def verify(args: argparse.Namespace) -> int:
     """The command."""
+    from mdptk.cli._against import Changes, kept_rows
     from mdptk.report import check_writable
 
+    before = kept_rows(args.against) if args.against else None
     chosen = _chosen(args.names, args.set)
     jobs, notes = _jobs(args, chosen)
+    args.json = args.json or (args.html.with_suffix(".json") if args.html else None)
     if args.html:
         check_writable(args.html, force=args.force)
     if args.json:
-        refuse_existing(args.json, force=args.force)
+        check_writable(args.json, force=args.force)
     _prepare_jax()
     done = _sweep(jobs, args.workers)
     _print(args, done, notes)
@@ -91,7 +103,20 @@ def verify(args: argparse.Namespace) -> int:
         return 130
     if all(row.verdict == "n/a" for row in done.rows):
         raise MdptkError("nothing was judged: no theorem's assumptions are met")
-    return int(any(row.broken for row in done.rows))
+    changes = None if before is None else Changes.between(before, done.rows, asked(jobs))
+    if changes is not None:
+        output().print(changes.text(), soft_wrap=True)
+    return int(any(row.broken for row in done.rows) or bool(changes and changes.worse))
+
+
+def asked(jobs: list[Job]) -> set[tuple[str, str, str]]:
+    """What was judged: (algorithm, theorem, problem)."""
+    return {
+        (type(job.alg).__name__, th.slug, job.label)
+        for job in jobs
+        for th in type(job.alg).theorems
+        if not job.theorems or th.slug in job.theorems
+    }
 
 
 # what to do -----------------------------------------------------------------------------------------------------
@@ -124,12 +149,28 @@ def _jobs(args: argparse.Namespace, chosen: list[tuple[Algorithm, tuple[str, ...
             if getattr(args, option) is not None:
                 raise MdptkError(f"--{option} {getattr(args, option)} belongs to --problem SOURCE, which is missing")
         jobs = standard_jobs([alg for alg, _ in chosen], {type(alg).__name__: some for alg, some in chosen})
+        jobs += [job for alg, some in chosen for job in counterexample_jobs(type(alg), some)]
         notes = []
+    elif args.problem == COUNTEREXAMPLE:
+        return _counterexamples(args, chosen), []
     else:
-        jobs, notes = _jobs_on(named_problem(args.problem, args.gamma, args.reward), args.horizon, chosen)
+        named = named_problem(args.problem, args.gamma, args.reward)
+        jobs, notes = _jobs_on(named, args.horizon, chosen)
     counts = {"steps": args.steps, "repeats": args.repeats}
     counts = {name: n for name, n in counts.items() if n is not None}
-    return [replace(job, seed=args.seed, **counts) for job in jobs], notes
+    given = counts | {"seed": args.seed}
+    return [job if job.label == COUNTEREXAMPLE else replace(job, **given) for job in jobs], notes
+
+
+def _counterexamples(args: argparse.Namespace, chosen: list[tuple[Algorithm, tuple[str, ...]]]) -> list[Job]:
+    """Refuted theorems on what refutes them, which has its own steps and hyperparameters."""
+    for option in ("steps", "repeats", "set", "gamma", "reward", "horizon"):
+        if getattr(args, option):
+            raise MdptkError(f"--{option} {getattr(args, option)}: a counterexample has its own")
+    jobs = [job for alg, some in chosen for job in counterexample_jobs(type(alg), some)]
+    if not jobs:
+        raise MdptkError("no theorem that was named has a counterexample: those that are refuted or disputed may")
+    return jobs
 
 
 def _jobs_on(
@@ -287,12 +328,11 @@ def _write(args: argparse.Namespace, algorithms: list[type[Algorithm]], done: Do
         html, data = args.html, args.json
     else:
         folder = new_folder("verify")
-        html, data = folder / "report.html", args.json or folder / "verdicts.json"
+        html, data = folder / "report.html", args.json or folder / "report.json"
     about = report.About("mdptk " + shlex.join(args.words), now(), done.seconds, done.runs, done.unfinished)
     rows = [row for row in done.rows if row.verdict != "n/a" or args.problem is not None]
     with errors().status("drawing the report"):
         report.write(html, algorithms, rows, about, force=args.force)
-    if data:
-        data.write_text(json.dumps(report.as_json(done.rows, about), indent=1, allow_nan=False), encoding="utf-8")
-    for path in filter(None, (html, data)):
+    data.write_text(json.dumps(report.as_json(done.rows, about), indent=1, allow_nan=False), encoding="utf-8")
+    for path in (html, data):
         output().print(f"written to {path}", markup=False, soft_wrap=True)

@@ -399,7 +399,7 @@ def _evaluation(x: PolicyEvaluation) -> PolicyEvaluation:
     mdp, pi, Phi = widened(x.mdp), _rows(x.pi), meant(x.Phi)
     for s, square in enumerate((Phi**2).sum(1)):
         if 1 < square < 1 + 2.0**-40:
-            Phi[s] = Phi[s] * (1 - Number(Fraction(1, 2**40)))
+            Phi[s] = Phi[s] * Number(1 - Fraction(1, 2**40))
     D = stationary_distribution(np.einsum("sa,sat->st", pi, mdp.P), mdp.rho)
     if any(abs(a - b) > 2.0**-30 for a, b in zip(D, meant(x.D), strict=True)):
         D = _rows(x.D)  # off-policy

@@ -140,15 +140,7 @@ class _Result(ABC):
     @property
     def code(self) -> str:
         """Python that makes the run again, and its check."""
-        more = f", seed={self.seed}, repeats={self.repeats}" if isinstance(self.alg, Learner) else ""
-        more += "" if self.start is None else f", start={_fields(self.start)!r}"
-        return "\n".join(
-            (
-                f"problem = {source(self.problem)}",
-                f"result = run({self.alg!r}, problem, {self.steps}{more})",
-                f'verdict = next(th for th in result.alg.theorems if th.slug == "{self.theorem.slug}").check(result)',
-            )
-        )
+        return code(self.theorem, self)
 
     def _repr_html_(self) -> str:
         said = (self.headline, str(self.about), str(self.verdict or ""))
@@ -175,6 +167,19 @@ class NotFound(_Result):
 
 
 # as Python ------------------------------------------------------------------------------------------------------
+
+
+def code(theorem: Theorem, ran: Any) -> str:
+    """Python that makes a run again, and its check; `ran` is a Run, or what a search returned."""
+    more = f", seed={ran.seed}, repeats={ran.repeats}" if isinstance(ran.alg, Learner) else ""
+    more += "" if ran.start is None else f", start={_fields(ran.start)!r}"
+    return "\n".join(
+        (
+            f"problem = {source(ran.problem)}",
+            f"result = run({ran.alg!r}, problem, {ran.steps}{more})",
+            f'verdict = next(th for th in result.alg.theorems if th.slug == "{theorem.slug}").check(result)',
+        )
+    )
 
 
 def source(problem: Any) -> str:

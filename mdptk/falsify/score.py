@@ -111,7 +111,8 @@ def judge(theorem: Theorem, candidates: list[Candidate]) -> list[Score | None]:
         batched = isinstance(c.alg, Solver) and c.instance.kind is MDP
         x = c.instance
         groups.setdefault(
-            (c.alg, c.steps, x.gamma, x.shape, _scale(x), np.shape(x.start)) if batched else i, []
+            (c.alg, c.steps, x.gamma, x.shape, _scale(x), None if x.start is None else x.start.shape) if batched else i,
+            [],
         ).append(i)
     scores: list[Score | None] = [None] * len(candidates)
     with np.errstate(all="ignore"):

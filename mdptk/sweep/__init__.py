@@ -8,6 +8,7 @@ from typing import Any
 
 from mdptk.sweep._grid import Rows, Said, Trial, finals, grid, sweep, verdicts
 from mdptk.sweep._jobs import (
+    COUNTEREXAMPLE,
     DENSE_LIMIT,
     POINTS,
     Job,
@@ -17,6 +18,7 @@ from mdptk.sweep._jobs import (
     check_jobs,
     cores,
     corrected,
+    counterexample_jobs,
     each_job,
     sides,
     standard_jobs,
@@ -24,6 +26,7 @@ from mdptk.sweep._jobs import (
 )
 
 __all__ = [
+    "COUNTEREXAMPLE",
     "DENSE_LIMIT",
     "POINTS",
     "Job",
@@ -36,6 +39,7 @@ __all__ = [
     "check_jobs",
     "cores",
     "corrected",
+    "counterexample_jobs",
     "each_job",
     "finals",
     "grid",

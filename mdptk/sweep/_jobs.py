@@ -30,6 +30,7 @@ from mdptk.theory import InExpectation, Theorem
 from mdptk.theory.statistics import SIGNIFICANCE, holm
 from mdptk.theory.statistics import corrected as surviving
 
+COUNTEREXAMPLE = "counterexample"  # the label of the problem that a refuted theorem keeps
 POINTS = 64  # records of a run that a row keeps for its plot
 DENSE_LIMIT = 2**27  # entries of a kernel that is made dense, 1 GiB
 
@@ -65,6 +66,8 @@ class Job:
         What the problem is called.
     source
         How the problem is got again on the command line: the words after ``--problem``.
+    start
+        The state to begin with; None where `init` chooses it.
     theorems
         Which theorems are judged, by slug; all if empty.
     """
@@ -77,10 +80,13 @@ class Job:
     seed: int = 0
     theorems: tuple[str, ...] = ()
     source: tuple[str, ...] = ()
+    start: Any = None
 
     def command(self, theorem: Theorem | None = None) -> str:
         """The command line that does it again, for one theorem or all."""
         words = ["mdptk", "verify", type(self.alg).__name__ + (f".{theorem.slug}" if theorem else "")]
+        if self.label == COUNTEREXAMPLE:  # the theorem keeps it, with its steps and hyperparameters
+            return shlex.join([*words, "--problem", COUNTEREXAMPLE])
         words += ["--problem", *(self.source or (self.label,)), "--steps", str(self.steps), "--seed", str(self.seed)]
         words += ["--repeats", str(self.repeats)] if isinstance(self.alg, Learner) else []
         default = type(self.alg)()
@@ -166,6 +172,17 @@ def view(problem: Any, kind: type, horizon: int = 4) -> tuple[Any, str]:
     return PolicyEvaluation(problem), ", uniform policy"
 
 
+def counterexample_jobs(algorithm: type[Algorithm], theorems: tuple[str, ...] = ()) -> list[Job]:
+    """Each theorem of the algorithm that has a counterexample, on it; only these `theorems` if there are any."""
+    jobs = []
+    for th in algorithm.theorems:
+        if th.counterexample is not None and (not theorems or th.slug in theorems):
+            kept = th.counterexample()
+            ran = (kept.steps, kept.repeats, kept.seed)
+            jobs.append(Job(kept.alg, COUNTEREXAMPLE, kept.problem, *ran, (th.slug,), start=kept.start))
+    return jobs
+
+
 def standard_jobs(algorithms: Iterable[Algorithm], theorems: dict[str, tuple[str, ...]] | None = None) -> list[Job]:
     """Each algorithm on each standard problem of its type, with the registry's numbers of steps and repeats.
 
@@ -179,10 +196,10 @@ def standard_jobs(algorithms: Iterable[Algorithm], theorems: dict[str, tuple[str
     jobs = []
     for alg in algorithms:
         cls = type(alg)
+        some = (theorems or {}).get(cls.__name__, ())
         for name, problem in registry.standard(cls).items():
             from_gymnasium = name.startswith("gymnasium:") and isinstance(problem, MDP)
             source = (name, "--gamma", f"{problem.gamma:g}") if from_gymnasium else (name,)
-            some = (theorems or {}).get(cls.__name__, ())
             jobs.append(Job(alg, name, problem, **registry.trial(cls), theorems=some, source=source))
     return jobs
 
@@ -193,7 +210,7 @@ def standard_jobs(algorithms: Iterable[Algorithm], theorems: dict[str, tuple[str
 def check_job(job: Job) -> list[Row]:
     """One row for each theorem; an error while judging becomes the row's verdict, and the next theorem has its turn."""
     theorems = [th for th in type(job.alg).theorems if not job.theorems or th.slug in job.theorems]
-    unmet = {th: th.unmet(job.alg, job.problem) for th in theorems}
+    unmet = {th: th.unmet(job.alg, job.problem, job.start) for th in theorems}
     rows = [_row(job, th, "n/a", note=unmet[th]) for th in theorems if unmet[th]]
     apply = [th for th in theorems if not unmet[th]]
     if not apply:
@@ -201,7 +218,7 @@ def check_job(job: Job) -> list[Row]:
     start = time.perf_counter()
     try:
         repeats = job.repeats if isinstance(job.alg, Learner) else 1
-        result = run(job.alg, job.problem, job.steps, seed=job.seed, repeats=repeats)
+        result = run(job.alg, job.problem, job.steps, seed=job.seed, repeats=repeats, start=job.start)
     except Exception as error:
         return rows + [_row(job, th, "ERROR", note=_words(error)) for th in apply]
     share = (time.perf_counter() - start) / len(apply)

@@ -223,6 +223,8 @@ class Theorem:
         of those so far (in occupancy space: their mixture), or the "best" so far. Verdicts name it.
     starts
         The states from which it holds; None if it holds only from the one that `init` returns.
+    counterexample
+        Function that makes a run on which the statement is violated; of a refuted or disputed one.
     """
 
     name: str
@@ -240,6 +242,7 @@ class Theorem:
     proof: str = ""
     iterate: Literal["last", "average", "best"] | None = None
     starts: Start | None = None
+    counterexample: Callable[[], Run] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lhs", sympy.sympify(self.lhs))
@@ -250,6 +253,8 @@ class Theorem:
             raise ValueError(
                 f"theorem {self.name!r}: order-only statements, and only they, are Asymptotic or Geometric"
             )
+        if self.counterexample and self.status not in ("refuted", "disputed"):
+            raise ValueError(f"theorem {self.name!r} is {self.status} and has a counterexample")
 
     @property
     def order_only(self) -> bool:

@@ -36,7 +36,7 @@ from sympy import Symbol, log
 from mdptk.core import exact
 from mdptk.core.algorithm import Positive, Solver
 from mdptk.core.models import MDP, Array
-from mdptk.core.run import Run
+from mdptk.core.run import Run, run
 from mdptk.theory import Cite, Quantity, Theorem, initial, previous
 from mdptk.theory.stock import (
     batch_first,
@@ -134,15 +134,21 @@ MONOTONE = Theorem(
     silent="it says that no state and action ever loses: a wrong step does lose somewhere",
     proof="mirror_descent/geometric_pmd",
 )
+
+
+def _one_state() -> Run:
+    return run(GeometricPMD(eta_0=0.01), MDP([[[1.0], [1.0]]], [[1.0, 0.0]], 0.9), 20)
+
+
 MISREMEMBERED = Theorem(
     name="linear convergence, factor forgotten",
     cite=Cite(XIAO, "as remembered without the factor 1 / (1 - gamma)"),
     status="refuted",
-    reason="three points bound (1 - gamma) times the gap, so D_0 / eta_0 is to be divided by 1 - gamma; "
-    "tests keep the counterexample",
+    reason="three points bound (1 - gamma) times the gap, so D_0 / eta_0 is to be divided by 1 - gamma",
     assumes=(positive_start, discounted),
     lhs=suboptimality,
     rhs=(1 - 1 / theta) ** t * (start + log(A) / (eta_0 * (theta - 1))),
+    counterexample=_one_state,
 )
 
 

@@ -29,6 +29,7 @@ from sympy import sqrt
 from mdptk.core import exact
 from mdptk.core.algorithm import Measure, Range, Solver
 from mdptk.core.models import MDP, Array
+from mdptk.core.run import Run, run
 from mdptk.theory import Assumption, Cite, Start, Theorem, previous
 from mdptk.theory.stock import mismatch, positive_start, step_size, suboptimality, unit_rewards
 from mdptk.theory.stock_policy import LEAST, chance, coverage, gradient_norm, least, rarest, softmax_gain
@@ -84,6 +85,13 @@ ASCENT = Theorem(
     proof="policy_gradient/softmax_pg",
     starts=ANYWHERE,
 )
+
+
+def _almost_wrong() -> Run:
+    """The better one of two actions is almost impossible: the gradient is, too, and the gap is not."""
+    return run(SoftmaxPG(), MDP([[[1.0], [1.0]]], [[0.0, 1.0]], 0.5), 1, start=_state(np.array([[10.0, 0.0]])))
+
+
 DOMINATION = Theorem(
     name="gradient domination",
     cite=Cite("agarwal2021theory", "Lemma 4, for the direct parameterisation"),
@@ -94,6 +102,7 @@ DOMINATION = Theorem(
     rhs=sqrt(2 * S) / (1 - gamma) * mismatch * gradient_norm,
     silent="it compares every policy with its own gradient",
     starts=ANYWHERE,
+    counterexample=_almost_wrong,
 )
 
 
