@@ -18,13 +18,25 @@ from mdptk.core import models
 from mdptk.core.algorithm import Algorithm, Learner, Solver
 from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.errors import MdptkError
+from mdptk.core.games import MarkovGame, MatrixGame
 from mdptk.core.models import MDP, FiniteHorizonMDP, PolicyEvaluation
+from mdptk.core.robust import RobustMDP
 from mdptk.theory import Theorem
 from mdptk.theory.lower_bound import LowerBound
 
 MODELS = {
     kind.__name__: kind
-    for kind in (MDP, FiniteHorizonMDP, models.AverageRewardMDP, models.CMDP, PolicyEvaluation, BernoulliBandit)
+    for kind in (
+        MDP,
+        FiniteHorizonMDP,
+        models.AverageRewardMDP,
+        models.CMDP,
+        PolicyEvaluation,
+        BernoulliBandit,
+        RobustMDP,
+        MatrixGame,
+        MarkovGame,
+    )
 }
 SHAPES = 6  # of problems, for which a learner is compiled
 

@@ -23,7 +23,9 @@ from mdptk import registry
 from mdptk.core.algorithm import Algorithm, Learner, Range, Solver
 from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.errors import InvalidHyperparameter, MdptkError
+from mdptk.core.games import MarkovGame, MatrixGame
 from mdptk.core.models import CMDP, MDP, Array, FiniteHorizonMDP, PolicyEvaluation
+from mdptk.core.robust import L1, Finite, Interval, RobustMDP
 from mdptk.core.run import Run, run
 from mdptk.problems.constrained import budgets_with_slack
 from mdptk.theory import check
@@ -128,6 +130,41 @@ def cmdps(
 
 
 @st.composite
+def robust_mdps(draw: Any, *, max_S: int = 5, max_A: int = 3) -> RobustMDP:
+    """Models with an L1, an interval or a finite ambiguity set, from a single kernel to all of them."""
+    mdp = draw(mdps(max_S=max_S, max_A=max_A, gammas=(0.0, 0.3, 0.9)))
+    size = draw(st.sampled_from([0.0, 0.1, 0.5, 2.0]))
+    match draw(st.sampled_from(["L1", "interval", "finite"])):
+        case "L1":
+            return RobustMDP(mdp, L1(mdp.P, size))
+        case "interval":
+            return RobustMDP(mdp, Interval(np.maximum(mdp.P - size, 0), mdp.P + size))
+        case _:
+            return RobustMDP(mdp, Finite([mdp.P, draw(_distributions(mdp.P.shape))]))
+
+
+@st.composite
+def _payoffs(draw: Any, shape: tuple[int, ...]) -> Array:
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    r = {"uniform": rng.random(shape), "ties": rng.integers(0, 3, shape) / 2, "signs": rng.integers(-1, 2, shape)}
+    return 1.0 * r[draw(st.sampled_from(sorted(r)))]
+
+
+@st.composite
+def matrix_games(draw: Any, *, max_A: int = 4) -> MatrixGame:
+    """Matrix games with payoffs in [-1, 1]: random, with ties, with one strategy on a side."""
+    return MatrixGame(draw(_payoffs((draw(st.integers(1, max_A)), draw(st.integers(1, max_A))))))
+
+
+@st.composite
+def markov_games(draw: Any, *, max_S: int = 3, max_A: int = 3) -> MarkovGame:
+    """Discounted games with payoffs in [-1, 1], with one strategy on a side or states that do not change, too."""
+    shape = draw(st.integers(1, max_S)), draw(st.integers(1, max_A)), draw(st.integers(1, max_A))
+    P, r = draw(_distributions((*shape, shape[0]))), draw(_payoffs(shape))
+    return MarkovGame(P, r, draw(st.sampled_from([0.0, 0.3, 0.9])), draw(_distributions(shape[:1])))
+
+
+@st.composite
 def policies(draw: Any, problem: MDP | FiniteHorizonMDP) -> Array:
     """Policies of a model: random, almost deterministic, deterministic."""
     return draw(_distributions(problem.r.shape))
@@ -141,12 +178,15 @@ def problems(kind: type) -> st.SearchStrategy:
     MdptkError
         If there is no strategy for the type.
     """
-    known = {
+    known: dict[type, Callable[[], st.SearchStrategy]] = {
         MDP: mdps,
         FiniteHorizonMDP: episodic_mdps,
         PolicyEvaluation: evaluations,
         BernoulliBandit: bandits,
         CMDP: cmdps,
+        RobustMDP: robust_mdps,
+        MatrixGame: matrix_games,
+        MarkovGame: markov_games,
     }
     if kind not in known:
         raise MdptkError(f"no strategy for {kind.__name__}; there are {', '.join(k.__name__ for k in known)}")

@@ -67,8 +67,8 @@ def batch_first(run: Run) -> MDP:
     return MDP(problem.P[:, None], problem.r[:, None], problem.gamma, problem.rho[:, None])
 
 
-def optimum(run: Run) -> exact.Optimum:
-    """V*, Q* and an optimal policy, with a records axis behind a batch axis."""
+def optimum(run: Run) -> Any:
+    """`Optimum` (or the `Equilibrium` of a game), with a records axis behind a batch axis."""
     best = run.truth.optimum
     return best if not run.problem.batch else exact.Optimum(*(x[:, None] for x in best))
 

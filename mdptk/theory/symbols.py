@@ -9,6 +9,7 @@ import sympy
 
 S = sympy.Symbol("S", integer=True, positive=True)  # states
 A = sympy.Symbol("A", integer=True, positive=True)  # actions
+B = sympy.Symbol("B", integer=True, positive=True)  # actions of the second player of a game
 H = sympy.Symbol("H", integer=True, positive=True)  # stages of an episode
 gamma = sympy.Symbol("gamma", nonnegative=True)  # discount
 

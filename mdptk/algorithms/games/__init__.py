@@ -1,0 +1,1 @@
+"""Zero-sum games: two players, in one round or on states."""

@@ -1,0 +1,1 @@
+"""Robust models: an adversary chooses the transitions."""
