@@ -96,11 +96,23 @@ def test_solve_draws_arrows(capsys):
     assert "and 14 more states" in out
 
 
-@pytest.mark.parametrize("problem", ["jao", "episodic_riverswim"])
+@pytest.mark.parametrize("problem", ["jao", "episodic_riverswim", "robust_riverswim", "random_game", "penalty_kick"])
 def test_solve_other_models(capsys, problem):
     code, out, _ = cli(capsys, "solve", problem)
     assert code == 0
     assert "value at the start: between" in out
+
+
+def test_solve_shows_both_players(capsys):
+    _, out, _ = cli(capsys, "solve", "dominated")
+    assert "between 0.499999999999 and 0.500000000001" in out
+    assert out.count("1: 1") == 2  # the saddle point
+
+
+def test_falsify_says_what_it_cannot_search(capsys):
+    code, _, err = cli(capsys, "falsify", "ShapleyIteration.convergence")
+    assert code != 0
+    assert "about MarkovGame, of which there are no instances" in err
 
 
 def test_solve_with_a_horizon(capsys):

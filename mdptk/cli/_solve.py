@@ -22,8 +22,9 @@ from mdptk.cli._common import (
     write_arrays,
 )
 from mdptk.core.errors import InvalidHyperparameter
+from mdptk.core.games import MatrixGame
 from mdptk.core.models import MDP, Array, FiniteHorizonMDP
-from mdptk.solve import ConstrainedSolution, Solution, on_mesh, solve
+from mdptk.solve import ConstrainedSolution, GameSolution, Solution, on_mesh, solve
 from mdptk.solve._mesh import join
 from mdptk.sweep import view
 
@@ -77,7 +78,8 @@ def _print(problem: Any, solution: Solution, rows: int) -> None:
         Text(f"{solution.method}, {solution.iterations} iterations, {solution.seconds:.3g} s ({solution.reason})")
     )
     constrained = isinstance(solution, ConstrainedSolution)
-    low, high = (solution.lower, solution.upper) if constrained else start_bounds(problem, solution)
+    number = constrained or isinstance(problem, MatrixGame)
+    low, high = (solution.lower, solution.upper) if number else start_bounds(problem, solution)
     digits = _digits(solution.width)
     between = f"{rounded(float(low), digits, ROUND_FLOOR)} and {rounded(float(high), digits, ROUND_CEILING)}"
     out.print(Text(f"value at the start: between {between}; width of the bounds at most {solution.width:.2g}\n"))
@@ -86,8 +88,13 @@ def _print(problem: Any, solution: Solution, rows: int) -> None:
     if constrained:
         out.print(Text(f"multipliers {solution.multipliers}, Slater constant at least {solution.slater:.3g}"))
         out.print(Text(f"the policy exceeds the budgets by at most {solution.violation:.2g}\n"))
-    out.print(_probabilities(solution, rows) if constrained else _table(solution, rows, digits))
-    left = solution.policy.shape[-2] - rows
+    if isinstance(solution, GameSolution):
+        for player, pi in (("first player, who maximises", solution.policy), ("second player", solution.opponent)):
+            out.print(Text(player))
+            out.print(_probabilities(np.atleast_2d(pi), rows))
+    else:
+        out.print(_probabilities(solution.policy, rows) if constrained else _table(solution, rows, digits))
+    left = np.atleast_2d(solution.policy).shape[-2] - rows
     if left > 0:
         out.print(Text(f"and {left} more states: --rows N prints more, --save PATH.npz keeps all", style="dim"))
 
@@ -143,12 +150,12 @@ def _table(solution: Solution, rows: int, digits: int) -> Table:
     return t
 
 
-def _probabilities(solution: Solution, rows: int) -> Table:
+def _probabilities(policy: Array, rows: int) -> Table:
     """States with the probabilities of their actions."""
     t = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     t.add_column("state", justify="right")
     t.add_column("policy")
-    for s, pi in enumerate(solution.policy[:rows]):
+    for s, pi in enumerate(policy[:rows]):
         t.add_row(str(s), ", ".join(f"{a}: {pi[a]:.6g}" for a in np.flatnonzero(pi)))
     return t
 
