@@ -16,5 +16,5 @@ def test_smoke(name, tmp_path):
     assert all(isinstance(x, np.ndarray) for x in data.values())
     broken = [claim for claim, true in experiment.claims(data).items() if not true]
     assert not broken
-    figure(experiment.draw, data, tmp_path / "figure.png")
+    figure(experiment.draw, data, tmp_path / "figure.png", panels=getattr(experiment, "panels", 1))
     assert (tmp_path / "figure.png").stat().st_size > 1000

@@ -1,0 +1,187 @@
+r"""Trust region policy optimisation, tabular and exact: the surrogate is maximised where no state moves far.
+
+.. math::
+
+   \pi_{t+1} = \arg\max_p \; L_{\pi_t}(p) \quad \text{subject to} \quad
+   \max_s \mathrm{KL}(\pi_t(s) \,\|\, p(s)) \leq \delta, \qquad
+   L_\pi(p) = V^\pi(\rho) + \frac{1}{1-\gamma} \mathbb{E}_{s \sim d^\pi_\rho} \langle p(s), A^\pi(s, \cdot) \rangle,
+   \qquad \pi_0 \text{ uniform}.
+
+The constraint is on each state, so each state is a problem of its own, with a solution in closed form up to one number:
+
+.. math::
+
+   \pi_{t+1}(a|s) = \nu_s\, \frac{\pi_t(a|s)}{\lambda_s - A^{\pi_t}(s, a)}, \qquad \lambda_s > \max_a A^{\pi_t}(s, a),
+
+where lambda makes the relative entropy delta. The famous bound compares the value of the new policy with L for any two
+policies; it holds at every step here, and promises an increase only for a delta that is far too small to be of use.
+
+Proof: ``proofs/policy_gradient/trpo.py``.
+
+>>> from mdptk.core.run import run
+>>> from mdptk.problems.riverswim import riverswim
+>>> run(TRPO(radius=0.01), riverswim(), 3)["pi"].shape
+(1, 4, 6, 2)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from sympy import Symbol
+
+from mdptk.core import exact
+from mdptk.core.algorithm import Positive, Solver
+from mdptk.core.models import MDP, Array
+from mdptk.core.run import Run
+from mdptk.theory import Cite, Quantity, Theorem, previous
+from mdptk.theory.quantity import EPS
+from mdptk.theory.stock import batch_first, before, gain, policy, value_rounding
+from mdptk.theory.stock_policy import advantage_before
+from mdptk.theory.symbols import gamma
+
+radius = Symbol("radius", positive=True)
+
+
+class State(NamedTuple):
+    """Log-probabilities and the policy."""
+
+    log_pi: Array  # (..., S, A)
+    pi: Array  # (..., S, A)
+
+
+def _rounding(run: Run) -> Array:
+    pi = policy(run)
+    return 16 * EPS * run.problem.A * (1 + abs(run["log_pi"])) * (pi + before(pi))
+
+
+def _surrogate(run: Run, error: bool = False) -> Array:
+    """``L(pi_t) - V^{pi_{t-1}}(rho)`` at pi_{t-1}, or its rounding error."""
+    problem, pi = batch_first(run), policy(run)
+    d = before(exact.occupancy(problem, pi))[..., None] / (1 - problem.gamma)
+    change = pi - before(pi)
+    if error:
+        off = value_rounding(run) * abs(change) + _rounding(run) * abs(advantage_before(run))
+        return (abs(d) * off).sum((-2, -1))
+    return (d * advantage_before(run) * change).sum((-2, -1))
+
+
+def _largest_kl(run: Run) -> Array:
+    """``max_s KL(pi_{t-1} || pi_t)(s)``, as a sum of terms that are not negative."""
+    old, new = before(run["log_pi"]), run["log_pi"]
+    x = new - old
+    return (np.exp(old) * (np.expm1(x) - x)).sum(-1).max(-1)
+
+
+gained = gain(_rounding)
+surrogate_gain = Quantity(
+    "surrogate_gain",
+    _surrogate,
+    latex=r"L_{\pi_{%t-1}}(\pi_{%t}) - L_{\pi_{%t-1}}(\pi_{%t-1})",
+    rounding=lambda run: _surrogate(run, error=True),
+)
+largest_kl = Quantity(
+    "largest_kl",
+    _largest_kl,
+    latex=r"\max_s\mathrm{KL}(\pi_{%t-1} \| \pi_{%t})(s)",
+    rounding=lambda run: _rounding(run).sum(-1).max(-1),
+)
+largest_tv = Quantity(
+    "largest_tv",
+    lambda run: abs(policy(run) - before(policy(run))).sum(-1).max(-1) / 2,
+    latex=r"\max_s\mathrm{TV}(\pi_{%t-1}, \pi_{%t})(s)",
+    rounding=lambda run: _rounding(run).sum(-1).max(-1),
+)
+epsilon = Quantity(
+    "epsilon",
+    lambda run: abs(exact.advantage(batch_first(run), policy(run))).max((-2, -1)),
+    latex=r"\epsilon_{%t}",
+    rounding=lambda run: 2 * value_rounding(run),
+)
+
+SCHULMAN = "schulman2015trust"
+BOUND = Theorem(
+    name="monotonic improvement bound",
+    cite=Cite(SCHULMAN, "Theorem 1 with the relative entropy, equation (9)"),
+    reason="epsilon is the largest advantage of the policy that is left; values are sums of rewards",
+    consecutive=True,
+    lhs=gained,
+    rhs=surrogate_gain - 4 * previous(epsilon) * gamma / (1 - gamma) ** 2 * largest_kl,
+    relation=">=",
+    silent="it compares two policies; if they are the same both sides are zero",
+    proof="policy_gradient/trpo",
+)
+TIGHTER = Theorem(
+    name="bound by total variation",
+    cite=Cite(SCHULMAN, "Theorem 1"),
+    reason="epsilon is the largest advantage of the policy that is left; values are sums of rewards",
+    consecutive=True,
+    lhs=gained,
+    rhs=surrogate_gain - 4 * previous(epsilon) * gamma / (1 - gamma) ** 2 * largest_tv**2,
+    relation=">=",
+    silent="it compares two policies; if they are the same both sides are zero",
+    proof="policy_gradient/trpo",
+)
+TRUST = Theorem(
+    name="trust region",
+    cite=Cite(SCHULMAN, "equation (11)"),
+    consecutive=True,
+    lhs=largest_kl,
+    rhs=radius,
+    silent="a run that never moves stays in every region",
+    proof="policy_gradient/trpo",
+)
+SURROGATE = Theorem(
+    name="surrogate improvement",
+    cite=Cite(SCHULMAN, "Section 3: the minorisation-maximisation argument"),
+    consecutive=True,
+    lhs=surrogate_gain,
+    rhs=0,
+    relation=">=",
+    silent="staying is allowed; the maximiser is not worse",
+    proof="policy_gradient/trpo",
+)
+
+
+@dataclass(frozen=True)
+class TRPO(Solver[MDP, State]):
+    """Tabular TRPO with a relative entropy of at most `radius` in every state, from the uniform policy."""
+
+    radius: Positive = 0.01
+
+    sees: ClassVar[type] = MDP
+    theorems: ClassVar[tuple[Theorem, ...]] = (BOUND, TIGHTER, TRUST, SURROGATE)
+
+    def init(self, problem: MDP) -> State:
+        return _state(np.zeros(problem.r.shape))
+
+    def step(self, problem: MDP, state: State) -> State:
+        advantage = exact.advantage(problem, state.pi)
+        below = advantage.max(-1, keepdims=True) - advantage
+        below = np.where(below > exact.rounding(problem), below, 0.0)  # a tie within rounding is one
+        return _state(state.log_pi - np.log1p(below / _excess(below, state.log_pi, self.radius)))
+
+
+def _state(x: Array) -> State:
+    log_pi = exact.log_softmax(x)
+    return State(log_pi, np.exp(log_pi))
+
+
+def _excess(below: Array, log_pi: Array, radius: float) -> Array:
+    """``lambda - max_a A`` with ``KL(pi || pi / (lambda - A)) = radius`` up to rounding, from above; by bisection.
+
+    With e the excess and b = max A - A, p is proportional to pi / (1 + b / e). Where all actions are the same every e
+    will do. The relative entropy falls as e rises, so the end of the bracket that is inside the region is returned.
+    """
+    worst = below.max(-1, keepdims=True)
+    scale = np.where(worst > 0, worst, 1.0)
+    low, high = np.full_like(scale, -700.0), np.full_like(scale, 700.0)  # of log(e / scale)
+    for _ in range(60):  # 1400 / 2^60 is one rounding of the logarithm
+        middle = (low + high) / 2
+        x = log_pi - np.log1p(below / scale * np.exp(-middle))
+        shift = exact.log_softmax(x) - log_pi
+        inside = (np.exp(log_pi) * (np.expm1(shift) - shift)).sum(-1, keepdims=True) <= radius
+        low, high = np.where(inside, low, middle), np.where(inside, middle, high)
+    return scale * np.exp(high)
