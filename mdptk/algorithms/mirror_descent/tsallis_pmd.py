@@ -169,7 +169,7 @@ class TsallisPMD(Solver[MDP, State]):
 
 def _normalised(z: Array, k: float) -> Array:
     """``z + u`` with ``sum (z + u)^-k = 1`` and z + u > 0, by Newton's method on a concave function, from below."""
-    w = z - z.min(-1, keepdims=True) + 1
+    w, total = z - z.min(-1, keepdims=True) + 1, np.array(np.nan)
     for _ in range(100):
         total = (w**-k).sum(-1, keepdims=True)
         mean, slope = total ** (-1 / k), total ** (-1 / k - 1) * (w ** (-k - 1)).sum(-1, keepdims=True)
