@@ -103,7 +103,7 @@ kappa = Quantity("kappa", _kappa, latex=r"\kappa")
 travel = Quantity(
     "zeta",
     _travel,
-    latex=r"\big(\|\hat z_{%t} - z_{%t-1}\|_2^2 + \|z_{%t-1} - \hat z_{%t-1}\|_2^2\big)",
+    latex=r"\zeta_{%t}",
     rounding=_rounding,
 )
 
@@ -128,7 +128,8 @@ FALLS = Theorem(
     name="the potential falls",
     cite=Cite(KEY, "Lemma 1"),
     reason=NOT_READ
-    + r"; $\Theta_t = \|\hat z_t - z^*\|_2^2 + \kappa \|\hat z_t - z_{t-1}\|_2^2$, $\kappa = (2 \eta L)^2$",
+    + r"; $\Theta_t = \|\hat z_t - z^*\|_2^2 + \kappa \|\hat z_t - z_{t-1}\|_2^2$, $\kappa = (2 \eta L)^2$, "
+    r"$\zeta_t = \|\hat z_t - z_{t-1}\|_2^2 + \|z_{t-1} - \hat z_{t-1}\|_2^2$",
     assumes=(slater_condition, small_step),
     consecutive=True,
     lhs=potential,

@@ -1,0 +1,60 @@
+r"""The saddle point of the Lagrangian with entropy and a square: the yardstick of regularised primal-dual methods."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from mdptk.core import exact
+from mdptk.core.models import CMDP, Array
+
+
+class Saddle(NamedTuple):
+    r"""A point :math:`(\pi, \lambda)` such that :math:`L_\tau(\pi', \lambda) - L_\tau(\pi, \lambda') \leq` `error`."""
+
+    log_pi: Array  # (S, A): the best response to lam
+    d: Array  # (S,): its state occupancy, normalised to one
+    lam: Array  # (m,)
+    error: float
+
+
+@lru_cache(maxsize=64)
+def regularised_saddle(problem: CMDP, tau: float, bound: float) -> Saddle:
+    r"""The saddle of :math:`V_r - \lambda \cdot (V_c - b) + \tau H + \tfrac\tau2\|\lambda\|_2^2`, up to `bound`.
+
+    The dual function is smooth and strongly convex, with the gradient :math:`b - V_c + \tau\lambda` at the policy that
+    is best with entropy: quasi-Newton steps, then Newton's on the multipliers that are free. The error is computed from
+    the result, not from how it was found.
+    """
+    from scipy.optimize import minimize  # only where it is needed: half a second
+
+    def dual(lam: Array) -> tuple[float, Array]:
+        priced = problem.penalised(lam)
+        best = exact.soft_optimal.__wrapped__(priced, tau)
+        over = exact.returns(problem, np.exp(best.log_pi))[1:] - problem.b
+        return float(problem.mdp.rho @ best.v + lam @ problem.b + tau / 2 * lam @ lam), tau * lam - over
+
+    box = [(0.0, bound)] * problem.m
+    lam = minimize(dual, np.zeros(problem.m), jac=True, bounds=box, method="L-BFGS-B", options={"ftol": 1e-15}).x
+    points = [lam]
+    for _ in range(4):
+        g, h = dual(lam)[1], 1e-6 * (1 + lam)
+        free = (lam > 0) & (lam < bound) | ((lam <= 0) & (g < 0)) | ((lam >= bound) & (g > 0))
+        if not free.any():
+            break
+        H = np.stack([(dual(lam + e)[1] - g) / e.sum() for e in np.diag(h)[free]], axis=-1)[free]
+        step = np.zeros(problem.m)
+        step[free] = -np.linalg.solve(H + H.T, 2 * g[free])
+        lam = np.clip(lam + step, 0, bound)
+        points.append(lam)
+    lam, error = min(((x, _error(dual(x)[1], x, tau, bound)) for x in points), key=lambda found: found[1])
+    log_pi = exact.soft_optimal.__wrapped__(problem.penalised(lam), tau).log_pi
+    return Saddle(log_pi, exact.occupancy(problem.mdp, np.exp(log_pi)), lam, error)
+
+
+def _error(g: Array, lam: Array, tau: float, bound: float) -> float:
+    r"""What :math:`\lambda` can still lower of :math:`L_\tau(\pi, \cdot)`, a sum of parabolas with the gradient g."""
+    best = np.clip(lam - g / tau, 0, bound)
+    return float((g * (lam - best) - tau / 2 * (lam - best) ** 2).sum())
