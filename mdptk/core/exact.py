@@ -287,7 +287,7 @@ def project_occupancy(mdp: MDP, y: Any) -> Any:
     """
     E, y, start = occupancy_flow(mdp), np.asarray(y, dtype=np.float64).ravel(), (1 - mdp.gamma) * mdp.rho
     small = 64 * float(np.finfo(float).eps) * max(1.0, abs(y).max())
-    v, x = np.zeros(mdp.S), np.maximum(y, 0)
+    v, x, size = np.zeros(mdp.S), np.maximum(y, 0), np.inf
     for _ in range(200):
         F = x @ E - start
         size = abs(F).max()

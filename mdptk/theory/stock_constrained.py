@@ -219,13 +219,19 @@ def lagrangian_rounding(run: Run) -> Array:
     return _returns_rounding(run) * (1 + run["lam"].sum(-1))
 
 
-def lagrangian_advantage(run: Run) -> Array:
-    """The advantage of each recorded policy for the reward at its price, (repeats, records, S, A)."""
-    mdp, pi = run.problem.mdp, run["pi"]
-    rewards = mdp.r - np.einsum("...i,isa->...sa", run["lam"], run.problem.c)
+def priced_action_values(problem: CMDP, pi: Array, lam: Array, bonus: Any = 0.0) -> Array:
+    """Action values of ``pi[..., s, a]`` for the reward at the prices ``lam[..., i]``, and a bonus, (..., S, A)."""
+    mdp = problem.mdp
+    rewards = mdp.r - np.einsum("...i,isa->...sa", lam, problem.c) + bonus
     P, _ = exact.chain(mdp, pi)
     v = np.linalg.solve(np.eye(mdp.S) - mdp.gamma * P, (pi * rewards).sum(-1)[..., None])[..., 0]
-    return rewards + mdp.gamma * expect(mdp.P, v, mdp.A) - v[..., None]
+    return rewards + mdp.gamma * expect(mdp.P, v, mdp.A)
+
+
+def lagrangian_advantage(run: Run) -> Array:
+    """The advantage of each recorded policy for the reward at its price, (repeats, records, S, A)."""
+    q = priced_action_values(run.problem, run["pi"], run["lam"])
+    return q - (run["pi"] * q).sum(-1, keepdims=True)
 
 
 lagrangian = Quantity("lagrangian", lagrangian_values, latex=r"L(\pi_{%t}, \lambda_{%t})", rounding=lagrangian_rounding)

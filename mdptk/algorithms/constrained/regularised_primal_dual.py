@@ -54,6 +54,7 @@ from mdptk.theory.stock_constrained import (
     lam_star_sum,
     last,
     multiplier_bound,
+    priced_action_values,
     returns_rounding,
     slater,
     slater_condition,
@@ -86,19 +87,10 @@ def _potential(run: Run) -> Array:
     return kl @ star.d / (1 - run.problem.gamma) + ((star.lam - run["lam"]) ** 2).sum(-1) / 2
 
 
-def _action_values(run: Run) -> Array:
-    """The regularised action values of the update, (repeats, records, S, A)."""
-    mdp, tau, log_pi = run.problem.mdp, run.alg.tau, run["log_pi"]
-    priced = mdp.r - np.einsum("...i,isa->...sa", run["lam"], run.problem.c) - tau * log_pi
-    P, _ = exact.chain(mdp, run["pi"])
-    v = np.linalg.solve(np.eye(mdp.S) - mdp.gamma * P, (run["pi"] * priced).sum(-1)[..., None])[..., 0]
-    return priced + mdp.gamma * exact.expect(mdp.P, v, mdp.A)
-
-
 def _remainder(run: Run) -> Array:
     """What one step from each record adds, of second order: log E exp(eta A_t), and the square of the price's move."""
     star, alg, pi = _saddle(run), run.alg, run["pi"]
-    q = _action_values(run)
+    q = priced_action_values(run.problem, pi, run["lam"], -alg.tau * run["log_pi"])
     x = alg.eta * (q - (pi * q).sum(-1, keepdims=True))
     cumulant = _log_mean_exp(run["log_pi"], x) @ star.d / (1 - run.problem.gamma)
     move = excess(run, last(run)) - alg.tau * run["lam"]

@@ -43,3 +43,12 @@ def nearest_occupancy(mdp, y):
     residual = M @ nnls(M, target, maxiter=1000)[0] - target
     u = -residual[:-1] / residual[-1]
     return (N @ u - h).reshape(S, A)
+
+
+def project(y):
+    """Onto the simplex: the level by bisection."""
+    low, high = max(y) - 1, max(y)  # sum max(y - level, 0) is >= 1 at the first, 0 at the second
+    for _ in range(100):
+        level = (low + high) / 2
+        low, high = (level, high) if sum(max(x - level, 0) for x in y) > 1 else (low, level)
+    return np.array([max(x - level, 0) for x in y])
