@@ -135,9 +135,12 @@ def problems(kind: type) -> dict[str, Any]:
     """The standard problems of a model type, made with their defaults.
 
     A problem of another type that has a natural view of this type is included: an MDP cut off after a few stages, or
-    with the uniform policy to be evaluated. FrozenLake is among them where gymnasium is installed.
+    with the uniform policy to be evaluated. FrozenLake is among them where gymnasium is installed. Constrained problems
+    are the discounted ones.
     """
     found = {name: make() for name, (made, make) in problem_factories().items() if made is kind}
+    if kind is models.CMDP:  # methods for these see a discounted model
+        found = {name: x for name, x in found.items() if isinstance(x.mdp, MDP)}
     mdps = found if kind is MDP else problems(MDP)
     if kind is MDP and find_spec("gymnasium") is not None:
         from mdptk.io import load

@@ -345,11 +345,13 @@ class CMDP:
     Parameters
     ----------
     mdp
-        The `MDP` whose reward is maximised.
+        The model whose reward is maximised: an `MDP`, a `FiniteHorizonMDP` or an `AverageRewardMDP`.
     c
-        Costs per step ``c[i, s, a]``, shape (m, S, A); one cost may be given as (S, A).
+        Costs per step ``c[i, s, a]``, with stages ``c[i, h, s, a]``, shape (m, *shape of r); one cost may be given
+        without the first axis.
     b
-        Budgets, shape (m,), in units of discounted return: a policy is feasible when ``V_c(rho) <= b``.
+        Budgets, shape (m,), in units of the return (discounted, of an episode, or average): a policy is feasible when
+        ``V_c(rho) <= b``.
 
     Examples
     --------
@@ -357,16 +359,20 @@ class CMDP:
     CMDP(MDP(S=1, A=1, gamma=0.5), m=1)
     """
 
-    mdp: MDP
+    mdp: Any
     c: Any
     b: Any
 
     def __post_init__(self) -> None:
         c, b = _frozen(self.c, "c"), np.atleast_1d(_frozen(self.b, "b"))
-        S, A = self.mdp.S, self.mdp.A
-        c = c[None] if c.ndim == 2 else c
-        if c.shape[1:] != (S, A) or c.ndim != 3 or not c.shape[0]:
-            raise InvalidModel(f"c has shape {c.shape}, expected (m, {S}, {A}) = c[i, s, a]")
+        if not isinstance(self.mdp, MDP | FiniteHorizonMDP | AverageRewardMDP):
+            raise InvalidModel(f"a CMDP has an MDP, FiniteHorizonMDP or AverageRewardMDP, not {self.mdp!r}")
+        stages = isinstance(self.mdp, FiniteHorizonMDP)
+        shape = self.mdp.r.shape[-3 if stages else -2 :]
+        c = c[None] if c.ndim == len(shape) else c
+        if c.shape[1:] != shape or not c.shape[0]:
+            sizes, letters = ", ".join(map(str, shape)), "i, h, s, a" if stages else "i, s, a"
+            raise InvalidModel(f"c has shape {c.shape}, expected (m, {sizes}) = c[{letters}]")
         if b.shape != c.shape[:1]:
             raise InvalidModel(f"b has shape {b.shape} for {c.shape[0]} costs")
         b.setflags(write=False)
@@ -389,7 +395,9 @@ class CMDP:
 
     @property
     def gamma(self) -> float:
-        """Discount."""
+        """Discount, of a discounted problem."""
+        if not isinstance(self.mdp, MDP):
+            raise InvalidModel(f"{self!r} has no discount")
         return self.mdp.gamma
 
     def penalised(self, lam: Array) -> MDP:

@@ -36,6 +36,8 @@ ARRAYS = {
     "FiniteHorizonMDP": ({"r", "rho"}, set()),
     "AverageRewardMDP": ({"r", "rho"}, set()),
     "CMDP": ({"r", "gamma", "rho", "c", "b"}, {"grid", "arrows"}),
+    "CMDP of FiniteHorizonMDP": ({"r", "rho", "c", "b"}, set()),
+    "CMDP of AverageRewardMDP": ({"r", "rho", "c", "b"}, set()),
     "PolicyEvaluation": ({"r", "gamma", "rho", "pi", "Phi", "D"}, {"grid", "arrows"}),
 }
 
@@ -43,9 +45,9 @@ ARRAYS = {
 def save(path: str | os.PathLike[str], model: Model, *, overwrite: bool = False) -> None:
     """Write `model` to `path`, from which `load` gives it back bit for bit.
 
-    The archive holds `kind`, the name of the type; `P`, or `P_data`, `P_indices`, `P_indptr`, `P_shape` of a
-    sparse one; `r`, `rho`; and, where the type has them, `gamma`, `c`, `b`, `pi`, `Phi`, `D`, and the grid as
-    `grid`, which is [rows, columns], and `arrows`.
+    The archive holds `kind`, the name of the type (of a CMDP that is not discounted, ``CMDP of`` and the name of its
+    model's type); `P`, or `P_data`, `P_indices`, `P_indptr`, `P_shape` of a sparse one; `r`, `rho`; and, where the
+    type has them, `gamma`, `c`, `b`, `pi`, `Phi`, `D`, and the grid as `grid`, which is [rows, columns], and `arrows`.
 
     Parameters
     ----------
@@ -90,7 +92,10 @@ def _arrays(model: Model) -> dict[str, Any]:
             arrays = _arrays(model.mdp) | {"pi": model.pi, "Phi": model.Phi, "D": model.D}
         case _:
             raise InvalidModel(f"save writes {', '.join(ARRAYS)}; got {type(model).__name__}")
-    return {**arrays, "kind": type(model).__name__}
+    kind = type(model).__name__
+    if isinstance(model, CMDP) and not isinstance(model.mdp, MDP):
+        kind += f" of {type(model.mdp).__name__}"
+    return {**arrays, "kind": kind}
 
 
 def _kernel(P: Any) -> dict[str, Any]:
@@ -182,10 +187,10 @@ def _listed(names: set[str]) -> str:
 
 def _build(kind: str, x: dict[str, Any]) -> Model:
     P = _csr(x) if "P_data" in x else x["P"]
-    if kind == "FiniteHorizonMDP":
-        return FiniteHorizonMDP(P, x["r"], x["rho"])
-    if kind == "AverageRewardMDP":
-        return AverageRewardMDP(P, x["r"], x["rho"])
+    outer, _, inner = kind.rpartition(" of ")
+    if inner in ("FiniteHorizonMDP", "AverageRewardMDP"):
+        model = (FiniteHorizonMDP if inner == "FiniteHorizonMDP" else AverageRewardMDP)(P, x["r"], x["rho"])
+        return CMDP(model, x["c"], x["b"]) if outer else model
     grid = None
     if "grid" in x:
         rows, columns = x["grid"].tolist()

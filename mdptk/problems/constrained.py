@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mdptk.core import exact
-from mdptk.core.models import CMDP, MDP, Array
+from mdptk.core.models import CMDP, MDP, Array, AverageRewardMDP, FiniteHorizonMDP
 from mdptk.problems.garnet import garnet
 from mdptk.problems.gridworld import gridworld
 from mdptk.solve import solve
@@ -155,3 +155,73 @@ def constrained_two_state(gamma: float = 0.9, b: float = 2.0) -> CMDP:
     """
     mdp = MDP(P=[[[1, 0], [0, 1]], [[1, 0], [0, 1]]], r=[[0, 1], [0, 0]], gamma=gamma, rho=[1, 0])
     return CMDP(mdp, c=[[0, 1], [0, 1]], b=b)
+
+
+def queue_control(L: int = 5, service: float = 0.4, refusal: float = 0.2) -> CMDP:
+    r"""A queue whose service and arrivals are controlled: short on average, for little service, with few refusals.
+
+    The state `x` is the number of customers, at most `L`. In a step one of them leaves with probability
+    :math:`a \in \{0.2, 0.7\}` and one arrives with probability :math:`b \in \{0.1, 0.5\}`; the actions are the pairs
+    (a, b), in this order, b first to change. For :math:`0 < x < L`
+
+    .. math:: x \to x - 1 : a(1-b), \qquad x \to x + 1 : (1-a)b,
+
+    a full queue takes nobody, and who comes to an empty one may be served at once, :math:`0 \to 1 : (1-a)b`.
+    The average of :math:`1 - x/L` is maximised subject to fast service in at most the share `service` of all steps,
+    and slow arrivals in at most the share `refusal`. Every policy has one recurrent class.
+
+    Source: the flow and service control of chapter 5 of Altman [altman1999constrained]; the numbers are ours.
+
+    Parameters
+    ----------
+    L
+        Size of the queue.
+    service, refusal
+        Budgets, as shares of the steps.
+
+    Examples
+    --------
+    >>> queue_control()
+    CMDP(AverageRewardMDP(S=6, A=4), m=2)
+    """
+    P, r, c = _queue(L)
+    return CMDP(AverageRewardMDP(P, r), c, [service, refusal])
+
+
+def queue_control_for_a_day(L: int = 5, H: int = 8, service: float = 3.0, refusal: float = 1.5) -> CMDP:
+    r"""`queue_control` for `H` steps from an empty queue, with budgets for the whole of them.
+
+    The optimal policy depends on the step: towards the end nobody has to care for a long queue, and what is left of the
+    budgets is spent. Service is worth more early, because a customer who stays is counted again in every step.
+
+    Source: as for `queue_control`.
+
+    Parameters
+    ----------
+    L, H
+        Size of the queue, number of steps.
+    service, refusal
+        Budgets, in steps.
+
+    Examples
+    --------
+    >>> queue_control_for_a_day()
+    CMDP(FiniteHorizonMDP(H=8, S=6, A=4), m=2)
+    """
+    P, r, c = _queue(L)
+    P, r, c = np.broadcast_to(P, (H, *P.shape)), np.broadcast_to(r, (H, *r.shape)), c[:, None]
+    return CMDP(FiniteHorizonMDP(P, r, np.eye(1, L + 1)[0]), np.broadcast_to(c, (2, *r.shape)), [service, refusal])
+
+
+def _queue(L: int) -> tuple[Array, Array, Array]:
+    """P, r and c."""
+    a, b = (x.ravel() for x in np.meshgrid([0.2, 0.7], [0.1, 0.5], indexing="ij"))
+    x = np.arange(L + 1)[:, None]
+    up = (x < L) * b * (1 - a)
+    down = np.where(x == L, a, a * (1 - b)) * (x > 0)
+    P = np.zeros((L + 1, 4, L + 1))
+    P[x[:-1, 0], :, x[1:, 0]] = up[:-1]
+    P[x[1:, 0], :, x[:-1, 0]] = down[1:]
+    P[x[:, 0], :, x[:, 0]] = 1 - up - down
+    r = np.repeat(1 - x / L, 4, axis=1)
+    return P, r, np.broadcast_to(np.stack([a == 0.7, b == 0.1])[:, None], (2, L + 1, 4)).astype(float)

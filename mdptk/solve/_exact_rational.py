@@ -9,7 +9,7 @@ theorem 6.2.2 of Puterman [puterman1994markov]. Solves are p-adic (FLINT): the n
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ import numpy as np
 
 from mdptk.core.errors import InvalidModel, NotConverged
 from mdptk.core.exact import check_policy, one_hot
-from mdptk.core.models import MDP, Array, FiniteHorizonMDP
+from mdptk.core.models import MDP, Array, AverageRewardMDP, FiniteHorizonMDP
 from mdptk.solve._policy_iteration import newton
 from mdptk.solve.certificates import WIDE, bracket, bracket_stages
 from mdptk.solve.solution import ExactSolution, Unsupported
@@ -136,6 +136,58 @@ def returns(mdp: MDP, rewards: Array, pi: Array) -> list[Fraction]:
     model, rho = _Rationals(mdp), _matrix(mdp.rho[None])
     model.r = _matrix(rewards.reshape(len(rewards), -1).T)
     return [_fraction(x) for x in (rho * model.value(pi)).entries()]
+
+
+def stage_returns(problem: FiniteHorizonMDP, rewards: Array, pi: Array) -> list[Fraction]:
+    """The same with stages, for each of ``rewards[i, h, s, a]``."""
+    rho, found = _matrix(problem.rho[None]), []
+    for r in rewards:
+        *_, (v, _) = _backward(replace(problem, r=r), lambda h, q: _means(pi[h], q))
+        found.append(_fraction((rho * flint().fmpq_mat(problem.S, 1, v))[0, 0]))
+    return found
+
+
+def gains(problem: AverageRewardMDP, rewards: Array, pi: Array) -> list[Fraction]:
+    """The exact average reward of a policy, rows of `pi` and ``P`` divided by their sums, for ``rewards[i, s, a]``.
+
+    Raises
+    ------
+    NotConverged
+        If the policy has several recurrent classes.
+    """
+    fmpq, fmpq_mat, S, A = flint().fmpq, flint().fmpq_mat, problem.S, problem.A
+    P = _matrix((problem.P.toarray() if problem.sparse else problem.P).reshape(-1, S))
+    total = (P * fmpq_mat(S, 1, [1] * S)).entries()
+    frequency = fmpq_mat(S, S * A)  # of the actions
+    normal = fmpq_mat(S, S * A)  # the same over the row sums of P
+    for s, row in enumerate(pi.tolist()):
+        row = [fmpq(*x.as_integer_ratio()) for x in row]
+        for a, x in enumerate(row):
+            frequency[s, s * A + a] = x / sum(row, fmpq(0))
+            normal[s, s * A + a] = frequency[s, s * A + a] / total[s * A + a]
+    M = (
+        normal * P
+    ).transpose()  # d = M d, and d sums to one: of the first equation, one of all, the sum takes the place
+    for s in range(S):
+        M[s, s] -= 1
+        M[0, s] = 1
+    try:
+        d = M.solve(fmpq_mat(S, 1, [1] + [0] * (S - 1)))
+    except ZeroDivisionError:
+        raise NotConverged("the policy has several recurrent classes", float("inf")) from None
+    x = d.transpose() * frequency
+    return [_fraction(y) for y in (x * _matrix(rewards.reshape(len(rewards), -1).T)).entries()]
+
+
+def _means(pi: Array, q: list[Any]) -> list[Any]:
+    """Of action values in one list the mean under ``pi[s, a]``, rows divided by their sums."""
+    fmpq, A = flint().fmpq, pi.shape[1]
+    v = []
+    for s, row in enumerate(pi.tolist()):
+        weights = [fmpq(*x.as_integer_ratio()) for x in row]
+        mean = sum((x * y for x, y in zip(weights, q[s * A : s * A + A], strict=True)), fmpq(0))
+        v.append(mean / sum(weights, fmpq(0)))
+    return v
 
 
 def nearest(x: Any) -> tuple[Array, Array, Array]:
@@ -331,30 +383,21 @@ def _backward(problem: FiniteHorizonMDP, choose: Any) -> Any:
 
 def _certify_stages(problem: FiniteHorizonMDP, pi: Array) -> Certificate:
     fmpq, A = flint().fmpq, problem.A
-
-    def choose(h: int, q: list[Any]) -> list[Any]:
-        v = []
-        for s, row in enumerate(pi[h].tolist()):
-            weights = [fmpq(*x.as_integer_ratio()) for x in row]
-            mean = sum((x * y for x, y in zip(weights, q[s * A : s * A + A], strict=True)), fmpq(0))
-            v.append(mean / sum(weights, fmpq(0)))
-        return v
-
     values: list[Any] = []
-    gains = []
-    for v, q in _backward(problem, choose):
+    best = []
+    for v, q in _backward(problem, lambda h, q: _means(pi[h], q)):
         values[:0] = v
-        gains.append(max((x - v[i // A], -i) for i, x in enumerate(q)))
+        best.append(max((x - v[i // A], -i) for i, x in enumerate(q)))
     value = [_fraction(x) for x in values] + [Fraction(0)] * problem.S
     value = np.array(value, dtype=object).reshape(problem.H + 1, problem.S)
-    gain, where, late = max((gain, where, h) for h, (gain, where) in enumerate(gains))
+    gain, where, late = max((gain, where, h) for h, (gain, where) in enumerate(best))
     if gain <= 0:
         return Certificate(True, value, Fraction(0), None, None, None, Fraction(0))
     state, action = divmod(-where, A)
     # a row may sum to 1 + 1e-9: what is lost at a stage counts as often as earlier stages can multiply it
     loss, weight = fmpq(0), fmpq(1)
     for h in range(problem.H):
-        loss += weight * gains[problem.H - 1 - h][0]
+        loss += weight * best[problem.H - 1 - h][0]
         P = _matrix(problem.P[h].reshape(-1, problem.S))
         weight *= max(fmpq(1), *(P * flint().fmpq_mat(problem.S, 1, [1] * problem.S)).entries())
     return Certificate(False, value, _fraction(gain), state, action, problem.H - 1 - late, _fraction(loss))

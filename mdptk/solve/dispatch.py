@@ -73,7 +73,8 @@ def solve(problem: Any, *, tol: float = 1e-8, method: str = "auto", exact: bool 
     -------
     Solution
         Value, policy, and bounds that hold for the stored numbers, rounding included: see `mdptk.solve.certificates`.
-        For `CMDP` a `ConstrainedSolution`: bounds on the optimal return, multipliers, occupancy, violation. For
+        For `CMDP` (discounted, with stages, or of the average reward, where a model that is not unichain may end in
+        NotConverged) a `ConstrainedSolution`: bounds on the optimal return, multipliers, occupancy, violation. For
         `RobustMDP` a `RobustSolution`, with the worst kernel; for games a `GameSolution`, with both strategies.
 
     Raises
@@ -116,7 +117,7 @@ def solve(problem: Any, *, tol: float = 1e-8, method: str = "auto", exact: bool 
         known = ", ".join(kind.__name__ for kind in (*METHODS, MatrixGame, MarkovGame))
         raise Unsupported(f"solve has no method for {type(problem).__name__}; it solves {known}")
     model = problem.mdp if isinstance(problem, CMDP) else problem
-    if model.r.ndim != 2 + isinstance(problem, FiniteHorizonMDP):
+    if model.r.ndim != 2 + isinstance(model, FiniteHorizonMDP):
         raise InvalidModel(f"solve takes one model at a time, not {problem!r}")
     method, reason = _choose(problem, methods) if method == "auto" else (method, "asked for")
     if method not in methods:

@@ -80,17 +80,18 @@ class ConstrainedSolution(Solution):
     Attributes
     ----------
     policy
-        A stationary policy ``pi[s, a]`` with at most `m` more actions than states, of the optimal return up to
-        rounding; what it spends may exceed the budgets by `violation`.
+        A policy ``pi[s, a]``, with stages ``pi[h, s, a]``, with at most `m` more actions than rows, of the optimal
+        return up to rounding; what it spends may exceed the budgets by `violation`.
     feasible
-        A policy ``pi[s, a]`` that is proved to meet every budget, and whose return is at least `lower`. It is `policy`
-        where that can be proved to be feasible, otherwise `policy` mixed with a little of a strictly feasible one.
+        A policy of the same shape that is proved to meet every budget, and whose return is at least `lower`. It is
+        `policy` where that can be proved to be feasible, otherwise `policy` mixed with a little of a strictly feasible
+        one.
     violation
         A bound on :math:`\max_i V_{c_i}(\rho) - b_i` for `policy`, rounding included; 0 if it is proved feasible.
         Units of the costs.
     occupancy
-        How often `policy` is in ``s`` and takes ``a``, ``x[s, a]``, discounted and normalised to sum to one, so that
-        its return is ``(x * r).sum() / (1 - gamma)``.
+        How often `policy` is in ``s`` and takes ``a``, of the shape of `policy` and normalised to sum to one: its
+        return is ``(x * r).sum()`` of the average reward, over ``1 - gamma`` if discounted, times ``H`` with stages.
     multipliers
         Shape (m,), not negative: what a unit of each budget is worth, in reward per cost.
     slater

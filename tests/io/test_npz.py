@@ -31,10 +31,12 @@ def models(draw, kind=None):
     r.flat[0] = draw(SPECIAL)
     gamma = draw(st.floats(0, 1, exclude_max=True))
     grid = draw(st.sampled_from([None, Grid(1, S, tuple("←↑→"[:A])), Grid(S, 1, ("north east",) * A)]))
-    if kind == "finite":
-        return FiniteHorizonMDP(P, r, rho)
-    if kind == "average":
-        return AverageRewardMDP(P if draw(st.booleans()) else sp.csr_array(P.reshape(S * A, S)), r, rho)
+    if kind in ("finite", "average"):
+        if kind == "finite":
+            model = FiniteHorizonMDP(P, r, rho)
+        else:
+            model = AverageRewardMDP(P if draw(st.booleans()) else sp.csr_array(P.reshape(S * A, S)), r, rho)
+        return CMDP(model, rng.normal(size=(n, *r.shape)), rng.normal(size=n)) if draw(st.booleans()) else model
     if kind == "sparse" or (kind == "cmdp" and draw(st.booleans())):
         P = sp.csr_array(P.reshape(S * A, S))
         P.data[:1] += 1e-17
