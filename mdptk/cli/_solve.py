@@ -155,13 +155,9 @@ def _probabilities(policy: Array, rows: int) -> Table:
     t = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     t.add_column("state", justify="right")
     t.add_column("policy")
-<<<<<<< HEAD
-    for s, pi in enumerate(policy[:rows]):
-=======
-    stages = solution.policy.ndim == 3
+    stages = policy.ndim == 3
     t.title, t.title_justify = "first stage" if stages else None, "left"
-    for s, pi in enumerate((solution.policy[0] if stages else solution.policy)[:rows]):
->>>>>>> 1d2010d (Constrained problems with stages and of the average reward; a queue of each kind)
+    for s, pi in enumerate((policy[0] if stages else policy)[:rows]):
         t.add_row(str(s), ", ".join(f"{a}: {pi[a]:.6g}" for a in np.flatnonzero(pi)))
     return t
 
