@@ -19,14 +19,17 @@ if TYPE_CHECKING:
         InvalidStart,
         MdptkError,
         NotConverged,
+        Unbounded,
     )
     from mdptk.core.games import MarkovGame, MatrixGame
     from mdptk.core.models import CMDP, MDP, AverageRewardMDP, FiniteHorizonMDP, PolicyEvaluation
     from mdptk.core.robust import RobustMDP
     from mdptk.core.run import Run, run
+    from mdptk.core.structure import classify
+    from mdptk.core.total import TotalRewardMDP
     from mdptk.io import from_gymnasium, load, save
     from mdptk.plotting import plot
-    from mdptk.solve import Solution, solve
+    from mdptk.solve import Solution, reachability, solve
     from mdptk.sweep import sweep
     from mdptk.theory import Theorem, Verdict, check
 
@@ -49,11 +52,15 @@ __all__ = [
     "Run",
     "Solution",
     "Theorem",
+    "TotalRewardMDP",
+    "Unbounded",
     "Verdict",
     "check",
+    "classify",
     "from_gymnasium",
     "load",
     "plot",
+    "reachability",
     "run",
     "save",
     "solve",
@@ -69,14 +76,17 @@ _HOME = {
         "InvalidStart",
         "MdptkError",
         "NotConverged",
+        "Unbounded",
     ),
     "mdptk.core.games": ("MarkovGame", "MatrixGame"),
     "mdptk.core.models": ("CMDP", "MDP", "AverageRewardMDP", "FiniteHorizonMDP", "PolicyEvaluation"),
     "mdptk.core.robust": ("RobustMDP",),
     "mdptk.core.run": ("Run", "run"),
+    "mdptk.core.structure": ("classify",),
+    "mdptk.core.total": ("TotalRewardMDP",),
     "mdptk.io": ("from_gymnasium", "load", "save"),
     "mdptk.plotting": ("plot",),
-    "mdptk.solve": ("Solution", "solve"),
+    "mdptk.solve": ("Solution", "reachability", "solve"),
     "mdptk.sweep": ("sweep",),
     "mdptk.theory": ("Theorem", "Verdict", "check"),
 }

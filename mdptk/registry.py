@@ -21,6 +21,7 @@ from mdptk.core.errors import MdptkError
 from mdptk.core.games import MarkovGame, MatrixGame
 from mdptk.core.models import MDP, FiniteHorizonMDP, PolicyEvaluation
 from mdptk.core.robust import RobustMDP
+from mdptk.core.total import TotalRewardMDP
 from mdptk.theory import Theorem
 from mdptk.theory.lower_bound import LowerBound
 
@@ -30,6 +31,7 @@ MODELS = {
         MDP,
         FiniteHorizonMDP,
         models.AverageRewardMDP,
+        TotalRewardMDP,
         models.CMDP,
         PolicyEvaluation,
         BernoulliBandit,

@@ -24,9 +24,10 @@ from mdptk.core.algorithm import Algorithm, Learner, Range, Solver
 from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.errors import InvalidHyperparameter, MdptkError
 from mdptk.core.games import MarkovGame, MatrixGame
-from mdptk.core.models import CMDP, MDP, Array, FiniteHorizonMDP, PolicyEvaluation
+from mdptk.core.models import CMDP, MDP, Array, AverageRewardMDP, FiniteHorizonMDP, PolicyEvaluation
 from mdptk.core.robust import L1, Finite, Interval, RobustMDP
 from mdptk.core.run import Run, run
+from mdptk.core.total import TotalRewardMDP
 from mdptk.problems.constrained import budgets_with_slack
 from mdptk.theory import check
 
@@ -80,6 +81,34 @@ def episodic_mdps(draw: Any, *, max_H: int = 4, max_S: int = 4, max_A: int = 3) 
         return draw(mdps(max_S=max_S, max_A=max_A)).episodic(draw(st.integers(1, max_H)))
     H, S, A = draw(st.integers(1, max_H)), draw(st.integers(1, max_S)), draw(st.integers(1, max_A))
     return FiniteHorizonMDP(draw(_distributions((H, S, A, S))), draw(_rewards((H, S, A))), draw(_distributions((S,))))
+
+
+@st.composite
+def average_mdps(draw: Any, *, max_S: int = 5, max_A: int = 3) -> AverageRewardMDP:
+    """Models of average reward and of any structure: multichain, periodic, and rows that sum to one within 1e-9."""
+    mdp = draw(mdps(max_S=max_S, max_A=max_A))
+    r = mdp.r - 0.5 if draw(st.booleans()) else mdp.r
+    return AverageRewardMDP(mdp.P * draw(st.sampled_from([1.0, 1 - 9e-10, 1 + 9e-10])), r, mdp.rho)
+
+
+@st.composite
+def total_reward_mdps(draw: Any, *, max_S: int = 5, max_A: int = 3) -> TotalRewardMDP:
+    """Models of total reward in which some policy ends from everywhere: rewards of either sign, loops that cost.
+
+    The last state is where runs end; the first action may lead there from everywhere. No loop earns.
+    """
+    mdp = draw(mdps(max_S=max_S, max_A=max_A))
+    P, cost = mdp.P.copy(), mdp.r * draw(st.sampled_from([1.0, 0.01]))
+    P[:, 0] = (1 - draw(st.sampled_from([1.0, 0.5, 0.01]))) * P[:, 0]
+    P[:, 0, -1] += 1 - P[:, 0].sum(-1)
+    P[-1], cost[-1] = np.eye(mdp.S)[-1], 0.0
+    total = P.sum(-1)
+    # a potential that is paid out on the way adds rewards of the other sign, and no loop earns by it
+    scale = draw(st.sampled_from([0.0, 1.0]))
+    h = scale * np.arange(mdp.S, 0.0, -1.0)
+    h[-1], cost[:-1] = 0.0, cost[:-1] + 0.1 * scale
+    r = np.where(np.arange(mdp.S)[:, None] < mdp.S - 1, h[:, None] - (P @ h) / total - cost, 0.0)
+    return TotalRewardMDP(P, r, mdp.rho)
 
 
 @st.composite
@@ -181,6 +210,8 @@ def problems(kind: type) -> st.SearchStrategy:
     known: dict[type, Callable[[], st.SearchStrategy]] = {
         MDP: mdps,
         FiniteHorizonMDP: episodic_mdps,
+        AverageRewardMDP: average_mdps,
+        TotalRewardMDP: total_reward_mdps,
         PolicyEvaluation: evaluations,
         BernoulliBandit: bandits,
         CMDP: cmdps,

@@ -27,6 +27,14 @@ class Infeasible(MdptkError):
         self.certificate = certificate
 
 
+class Unbounded(MdptkError):
+    """The optimal value is plus infinity; `states` is a component in which more is earned than lost for ever."""
+
+    def __init__(self, message: str, states: object = None) -> None:
+        super().__init__(message)
+        self.states = states
+
+
 class NotConverged(MdptkError):
     """A tolerance was not reached; `reached` is what was reached, in the units of the tolerance."""
 

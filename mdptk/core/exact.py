@@ -8,7 +8,7 @@ numpy arrays and, inside a compiled run, on jax arrays.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
@@ -19,10 +19,12 @@ from mdptk.core.models import (
     CMDP,
     MDP,
     ROW_SUM_TOLERANCE,
+    AverageRewardMDP,
     FiniteHorizonMDP,
     PolicyEvaluation,
     expect,
     is_sparse,
+    stationary_distribution,
 )
 from mdptk.core.robust import RobustMDP
 from mdptk.core.wide import Namespace, is_wide
@@ -37,6 +39,15 @@ class Optimum(NamedTuple):
     v: Array  # V*: (S,), or (H + 1, S) for stages
     q: Array  # Q*: (S, A), or (H, S, A)
     pi: Array  # an optimal deterministic policy, of the shape of q
+
+
+class AverageOptimum(NamedTuple):
+    """What is optimal for the average reward: the yardstick of a run."""
+
+    g: Array  # (S,): the optimal gain of each first state, in reward per step
+    h: Array  # (S,): the bias of pi
+    q: Array  # (S, A): r - g + P h
+    pi: Array  # (S, A): a deterministic policy of gain g
 
 
 class FixedPoint(NamedTuple):
@@ -119,7 +130,7 @@ def uniform(problem: MDP | FiniteHorizonMDP) -> Array:
     return namespace(problem.r).ones_like(problem.r) / problem.A
 
 
-def check_policy(problem: MDP | FiniteHorizonMDP, pi: Array) -> None:
+def check_policy(problem: MDP | FiniteHorizonMDP | AverageRewardMDP, pi: Array) -> None:
     """Raise InvalidModel unless `pi` is a policy of `problem`; leading axes are free."""
     pi = np.asarray(pi)
     expected = problem.r.shape[len(problem.batch) :]
@@ -134,7 +145,7 @@ def check_policy(problem: MDP | FiniteHorizonMDP, pi: Array) -> None:
 # discounted -----------------------------------------------------------------------------------------------------
 
 
-def chain(mdp: MDP, pi: Array) -> tuple[Array, Array]:
+def chain(mdp: MDP | AverageRewardMDP, pi: Array) -> tuple[Array, Array]:
     """Transitions ``P_pi[..., s, s']`` and rewards ``r_pi[..., s]`` under `pi`, dense."""
     xp = namespace(pi)
     if is_sparse(mdp.P):
@@ -145,7 +156,7 @@ def chain(mdp: MDP, pi: Array) -> tuple[Array, Array]:
     return P, (pi * mdp.r).sum(-1)
 
 
-def _sparse_chain(mdp: MDP, pi: Array) -> Any:
+def _sparse_chain(mdp: MDP | AverageRewardMDP, pi: Array) -> Any:
     """``P_pi`` as CSR for one policy ``pi[s, a]``."""
     import scipy.sparse as sp
 
@@ -313,6 +324,81 @@ def conditional(x: Array) -> Array:
     return xp.where(total > 0, x / xp.where(total > 0, total, 1.0), 1 / x.shape[-1])
 
 
+# average reward -------------------------------------------------------------------------------------------------
+# Any number of recurrent classes, periodic or not. Rows are divided by their sums.
+
+
+def gain_and_bias(problem: AverageRewardMDP, pi: Array) -> tuple[Array, Array]:
+    r"""Gain :math:`g = P_\pi^* r_\pi` and bias :math:`h = \sum_t P_\pi^t (r_\pi - g)` of a policy, each (..., S).
+
+    :math:`P_\pi^*(s, \cdot)` is the long-run distribution of the state from ``s``; the sum, a Cesaro limit where the
+    chain is periodic, is :math:`(I - P_\pi + P_\pi^*)^{-1}(r_\pi - g)`. So :math:`g = P_\pi g`,
+    :math:`g + h = r_\pi + P_\pi h`, and :math:`P_\pi^* h = 0`. Numpy only.
+
+    Source: Appendix A.4 and section 8.2 of Puterman 1994.
+    """
+    g, h, _ = _gain_and_bias(problem, pi)
+    return g, h
+
+
+def _gain_and_bias(problem: AverageRewardMDP, pi: Array) -> tuple[Array, Array, Array]:
+    """The same, and a bound on what an error of the rewards becomes: the maximum norm of the inverse."""
+    P, r = chain(problem, pi)
+    S = problem.S
+    P = (P / P.sum(-1, keepdims=True)).reshape(-1, S, S)
+    limit = np.stack([stationary_distribution(p, np.eye(S)) for p in P])
+    r = np.broadcast_to(r, (*pi.shape[:-2], S))
+    limit, P = limit.reshape(*r.shape, S), P.reshape(*r.shape, S)
+    g = _apply(limit, r)
+    inverse = np.linalg.inv(np.eye(S) - P + limit)
+    h = _apply(inverse, r - g)
+    return g, h - _apply(limit, h), abs(inverse).sum(-1).max(-1)
+
+
+def _apply(M: Array, x: Array) -> Array:
+    return (M @ x[..., None])[..., 0]
+
+
+def limiting_occupancy(problem: AverageRewardMDP, pi: Array, rho: Any = None) -> Array:
+    r"""Long-run state distribution :math:`\rho P_\pi^*` of one policy, (S,); it earns ``(d * r_pi).sum()``."""
+    P, _ = chain(problem, pi)
+    return stationary_distribution(P / P.sum(-1, keepdims=True), problem.rho if rho is None else rho)
+
+
+def _average_optimal(problem: AverageRewardMDP) -> AverageOptimum:
+    """Multichain policy iteration: improve the gain, and only where it cannot be improved the bias.
+
+    Source: section 9.2 of Puterman 1994. A state keeps its action unless another is better by more than rounding.
+    """
+    S, A = problem.S, problem.A
+    total = (problem.P @ np.ones(S)).reshape(S, A)
+    scale, eps = float(abs(problem.r).max()), float(np.finfo(float).eps)
+    pi, gain = greedy(problem.r), np.inf
+    for _ in range(1000):
+        g, h, condition = _gain_and_bias(problem, pi)
+        slack = 8 * eps * condition * scale
+        if not condition * slack <= 0.01 * scale:
+            raise NotConverged(
+                f"a policy leaves some states so rarely that float64 cannot tell actions apart: its gain is rounded by "
+                f"up to {slack:.3g}, its bias by {condition * slack:.3g}, rewards are at most {scale:.3g}; mdptk.solve "
+                "certifies what it can",
+                float(condition * slack),
+            )
+        later = expect(problem.P, g, A) / total
+        q = problem.r + expect(problem.P, h, A) / total - g[:, None]
+        keeps = later >= later.max(-1, keepdims=True) - slack
+        one = later.max(-1) - (pi * later).sum(-1)
+        two = np.where(keeps, q, -np.inf).max(-1) - (pi * q).sum(-1)
+        gain = np.where(one > slack, one, two)
+        if (one > slack).any():
+            pi = np.where((one > slack)[:, None], greedy(np.where(keeps, q, -np.inf)), pi)
+        elif (two > condition * slack).any():
+            pi = np.where((two > condition * slack)[:, None], greedy(np.where(keeps, q, -np.inf)), pi)
+        else:
+            return AverageOptimum(g, h, q, pi)
+    raise NotConverged("multichain policy iteration did not settle in 1000 iterations", float(np.max(gain)))
+
+
 # with entropy ---------------------------------------------------------------------------------------------------
 # The reward of an action is r - tau log pi(a|s). Policies come as log-probabilities: probabilities may underflow.
 
@@ -387,11 +473,16 @@ def soft_optimal(mdp: MDP, tau: Any) -> SoftOptimum:
 # optima ---------------------------------------------------------------------------------------------------------
 
 
+@overload
+def optimal(problem: MDP | FiniteHorizonMDP) -> Optimum: ...
+@overload
+def optimal(problem: AverageRewardMDP) -> AverageOptimum: ...
 @lru_cache(maxsize=256)
-def optimal(problem: MDP | FiniteHorizonMDP) -> Optimum:
+def optimal(problem: MDP | FiniteHorizonMDP | AverageRewardMDP) -> Any:
     """Optimal values and a deterministic optimal policy, by policy iteration or backward induction.
 
-    Policy iteration stops when no action improves on the policy by more than its own rounding error.
+    Policy iteration stops when no action improves on the policy by more than its own rounding error. For average reward
+    the answer is an `AverageOptimum`: gain and bias, by policy iteration of the multichain kind.
 
     Raises
     ------
@@ -401,6 +492,8 @@ def optimal(problem: MDP | FiniteHorizonMDP) -> Optimum:
     if isinstance(problem, FiniteHorizonMDP):
         v, q = _backward(problem, lambda h, q: q.max(-1))
         return Optimum(v, q, greedy(q))
+    if isinstance(problem, AverageRewardMDP):
+        return _average_optimal(problem)
     slack, scale = rounding(problem), abs(problem.r).max()
     if 100 * slack > scale:
         raise NotConverged(

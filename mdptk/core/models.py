@@ -305,16 +305,12 @@ class FiniteHorizonMDP(_Sizes):
         return f"FiniteHorizonMDP(H={self.H}, S={self.S}, A={self.A}{batch})"
 
 
-@dataclass(frozen=True, eq=False)
-class AverageRewardMDP(_Sizes):
-    """Markov decision process judged by its long-run average reward.
+@dataclass(frozen=True, eq=False, repr=False)
+class _Undiscounted(_Sizes):
+    """What the models without discount and stages share.
 
-    Parameters are those of `MDP` without the discount.
-
-    Examples
-    --------
-    >>> AverageRewardMDP(P=[[[1.0]]], r=[[1.0]])
-    AverageRewardMDP(S=1, A=1)
+    Rows are divided by their sums where they are used: a chain that loses 1e-9 of its probability per step has no long
+    run.
     """
 
     P: Any
@@ -330,12 +326,31 @@ class AverageRewardMDP(_Sizes):
         """Whether `P` is stored as CSR."""
         return is_sparse(self.P)
 
+    @property
+    def batch(self) -> tuple[int, ...]:
+        """Leading axes: () for one model."""
+        return self.r.shape[:-2]
+
     def discounted(self, gamma: float) -> MDP:
         """The discounted problem with the same transitions and rewards."""
         return MDP(self.P, self.r, gamma, self.rho)
 
     def __repr__(self) -> str:
-        return f"AverageRewardMDP(S={self.S}, A={self.A})"
+        return f"{type(self).__name__}(S={self.S}, A={self.A})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AverageRewardMDP(_Undiscounted):
+    """Markov decision process judged by its long-run average reward, of any structure.
+
+    Parameters are those of `MDP` without the discount. Rows that sum to one only within 1e-9 stand for the same rows
+    divided by their sums.
+
+    Examples
+    --------
+    >>> AverageRewardMDP(P=[[[1.0]]], r=[[1.0]])
+    AverageRewardMDP(S=1, A=1)
+    """
 
 
 @dataclass(frozen=True, eq=False)
@@ -486,7 +501,7 @@ def expect(P: Any, v: Any, A: int) -> Any:
 
 
 def stationary_distribution(P: Array, rho: Array) -> Array:
-    r"""Long-run state distribution :math:`\lim_T \frac1T \sum_{t<T} \rho P^t` of the chain ``P[s, s']`` from `rho`.
+    r"""Long-run state distribution :math:`\lim_T \frac1T \sum_{t<T} \rho P^t` of a chain ``P[s, s']``, shape of `rho`.
 
     For a reducible chain it depends on `rho`; transient states get exactly zero. States are eliminated one by one,
     without subtractions, so that all digits are right however rarely a state is left; below 1e-100 counts as never.
@@ -502,13 +517,13 @@ def stationary_distribution(P: Array, rho: Array) -> Array:
     moves = P[transient]
     for i, s in enumerate(transient):  # who comes to s goes on as from s
         moves, _ = _jumps(moves, transient)
-        d += d[s] * moves[i]
+        d += d[..., s, None] * moves[i]
         moves = moves + moves[:, s, None] * moves[i]
-        moves[:, s], d[s] = 0.0, 0.0
+        moves[:, s], d[..., s] = 0.0, 0.0
     for k in closed:
         (c,) = np.nonzero(label == k)
-        d[c] = d[c].sum() * _irreducible(P[np.ix_(c, c)])
-    return d / d.sum()
+        d[..., c] = d[..., c].sum(-1, keepdims=True) * _irreducible(P[np.ix_(c, c)])
+    return d / d.sum(-1, keepdims=True)
 
 
 def _jumps(P: Array, s: Array) -> tuple[Array, Array]:

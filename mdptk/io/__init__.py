@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mdptk.core.models import Model
-from mdptk.io._drn import read_drn
+from mdptk.core.total import TotalRewardMDP
+from mdptk.io._drn import drn_labels, read_drn
 from mdptk.io._errors import (
     MalformedFile,
     MissingExtra,
@@ -22,7 +23,7 @@ from mdptk.io._errors import (
 )
 from mdptk.io._gymnasium import from_gymnasium
 from mdptk.io._npz import read_npz, save
-from mdptk.io._prism import read_prism
+from mdptk.io._prism import prism_labels, read_prism
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -34,6 +35,7 @@ __all__ = [
     "SourceNotFound",
     "UnknownSource",
     "from_gymnasium",
+    "labels",
     "load",
     "save",
 ]
@@ -52,7 +54,7 @@ def load(
     gamma: float | None = None,
     rho: ArrayLike | None = None,
     reward: str | None = None,
-) -> Model:
+) -> Model | TotalRewardMDP:
     """The model in `source`.
 
     Parameters
@@ -64,8 +66,8 @@ def load(
         number of choices: one with fewer repeats its last choice. Rewards keep their sign and are maximised
         by mdptk: turn the sign of costs.
     gamma
-        Discount in [0, 1). Needed wherever the source has none, which is everything but an npz archive; where
-        an archive has one, the two have to be equal.
+        Discount in [0, 1), or 1 for the total reward without discount. Needed wherever the source has none, which is
+        everything but an npz archive; where an archive has one, the two have to be equal.
     rho
         Distribution of the first state, shape (S,), in place of the source's.
     reward
@@ -74,7 +76,7 @@ def load(
     Returns
     -------
     Model
-        An `MDP`; from an archive that `save` wrote the type that was saved.
+        An `MDP`, or a `TotalRewardMDP` for ``gamma=1``; from an archive that `save` wrote the type that was saved.
 
     Raises
     ------
@@ -97,6 +99,9 @@ def load(
         raise UnknownSource(f"cannot load {name!r}; {UNDERSTOOD}")
     if reward is not None and (in_gymnasium or path.suffix == ".npz"):
         raise UnknownSource(f"reward = {reward!r} chooses among the reward models of a .tra or .drn, not of {name!r}")
+    if gamma == 1 and path.suffix != ".npz":
+        mdp = load(source, gamma=0.0, rho=rho, reward=reward)
+        return TotalRewardMDP(mdp.P, mdp.r, mdp.rho)  # type: ignore[union-attr]  # an MDP
     if in_gymnasium:
         mdp = from_gymnasium(name.removeprefix(GYMNASIUM), require_gamma(gamma, name))
         return mdp if rho is None else replace(mdp, rho=rho)  # type: ignore[arg-type]  # an array after construction
@@ -106,3 +111,24 @@ def load(
         return read_npz(path, gamma, rho)
     read = read_prism if path.suffix == ".tra" else read_drn
     return read(path, require_gamma(gamma, name), rho, reward)
+
+
+def labels(source: str | os.PathLike[str]) -> dict[str, list[int]]:
+    """The states of each label of a PRISM ``.tra`` (from the ``.lab`` beside it) or a Storm ``.drn``, in order.
+
+    ``reachability(load(path, gamma=1), labels(path)["goal"])`` is the probability to reach a label.
+
+    Raises
+    ------
+    UnknownSource
+        If `source` is neither.
+    SourceNotFound, MalformedFile
+        As `load`.
+    """
+    path = Path(source)
+    if path.suffix not in (".tra", ".drn"):
+        raise UnknownSource(f"labels are read from a .tra or a .drn, not from {os.fspath(source)!r}")
+    if not path.is_file():
+        raise SourceNotFound(f"cannot read {os.fspath(source)!r}: there is no such file in {Path.cwd()}")
+    found = prism_labels(path) if path.suffix == ".tra" else drn_labels(path)
+    return {name: sorted(states) for name, states in found.items()}

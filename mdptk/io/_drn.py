@@ -78,6 +78,14 @@ def read_drn(path: Path, gamma: float, rho: ArrayLike | None = None, reward: str
     return choices.mdp(body.rewards(choices, reward), gamma, rho)
 
 
+def drn_labels(path: Path) -> dict[str, set[int]]:
+    """The states of each label in `path`."""
+    text = Text(path)
+    body = _Body(text, _read_header(text))
+    body.read()
+    return body.labels
+
+
 @dataclass
 class _Header:
     """What is declared before the model; `names` are the reward models, '' where one has no name."""

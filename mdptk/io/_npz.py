@@ -20,6 +20,7 @@ from mdptk.core.models import (
     PolicyEvaluation,
     is_sparse,
 )
+from mdptk.core.total import TotalRewardMDP
 from mdptk.io._errors import MalformedFile, OutputExists, UnknownSource, require_gamma
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ ARRAYS = {
     "MDP": ({"r", "gamma", "rho"}, {"grid", "arrows"}),
     "FiniteHorizonMDP": ({"r", "rho"}, set()),
     "AverageRewardMDP": ({"r", "rho"}, set()),
+    "TotalRewardMDP": ({"r", "rho"}, set()),
     "CMDP": ({"r", "gamma", "rho", "c", "b"}, {"grid", "arrows"}),
     "CMDP of FiniteHorizonMDP": ({"r", "rho", "c", "b"}, set()),
     "CMDP of AverageRewardMDP": ({"r", "rho", "c", "b"}, set()),
@@ -42,7 +44,7 @@ ARRAYS = {
 }
 
 
-def save(path: str | os.PathLike[str], model: Model, *, overwrite: bool = False) -> None:
+def save(path: str | os.PathLike[str], model: Model | TotalRewardMDP, *, overwrite: bool = False) -> None:
     """Write `model` to `path`, from which `load` gives it back bit for bit.
 
     The archive holds `kind`, the name of the type (of a CMDP that is not discounted, ``CMDP of`` and the name of its
@@ -54,7 +56,7 @@ def save(path: str | os.PathLike[str], model: Model, *, overwrite: bool = False)
     path
         Has to end in ``.npz``; no suffix is added.
     model
-        MDP, FiniteHorizonMDP, AverageRewardMDP, CMDP or PolicyEvaluation.
+        MDP, FiniteHorizonMDP, AverageRewardMDP, TotalRewardMDP, CMDP or PolicyEvaluation.
     overwrite
         Replace an existing file.
 
@@ -76,7 +78,7 @@ def save(path: str | os.PathLike[str], model: Model, *, overwrite: bool = False)
         raise OutputExists(f"{path} exists; overwrite=True replaces it") from None
 
 
-def _arrays(model: Model) -> dict[str, Any]:
+def _arrays(model: Model | TotalRewardMDP) -> dict[str, Any]:
     """The arrays of `model` by name, `kind` first."""
     match model:
         case MDP():
@@ -84,7 +86,7 @@ def _arrays(model: Model) -> dict[str, Any]:
             if model.grid is not None:
                 arrays["grid"] = [model.grid.rows, model.grid.columns]
                 arrays["arrows"] = np.array(model.grid.arrows, dtype=np.str_)
-        case FiniteHorizonMDP() | AverageRewardMDP():
+        case FiniteHorizonMDP() | AverageRewardMDP() | TotalRewardMDP():
             arrays = _kernel(model.P) | {"r": model.r, "rho": model.rho}
         case CMDP():
             arrays = _arrays(model.mdp) | {"c": model.c, "b": model.b}
@@ -104,7 +106,7 @@ def _kernel(P: Any) -> dict[str, Any]:
     return {"P_data": P.data, "P_indices": P.indices, "P_indptr": P.indptr, "P_shape": P.shape}
 
 
-def read_npz(path: Path, gamma: float | None = None, rho: ArrayLike | None = None) -> Model:
+def read_npz(path: Path, gamma: float | None = None, rho: ArrayLike | None = None) -> Model | TotalRewardMDP:
     """The model in an archive written by `save`, or in a plain one of arrays P, r (or R), gamma, maybe rho.
 
     Parameters
@@ -185,12 +187,14 @@ def _listed(names: set[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-def _build(kind: str, x: dict[str, Any]) -> Model:
+def _build(kind: str, x: dict[str, Any]) -> Model | TotalRewardMDP:
     P = _csr(x) if "P_data" in x else x["P"]
     outer, _, inner = kind.rpartition(" of ")
     if inner in ("FiniteHorizonMDP", "AverageRewardMDP"):
         model = (FiniteHorizonMDP if inner == "FiniteHorizonMDP" else AverageRewardMDP)(P, x["r"], x["rho"])
         return CMDP(model, x["c"], x["b"]) if outer else model
+    if kind == "TotalRewardMDP":
+        return TotalRewardMDP(P, x["r"], x["rho"])
     grid = None
     if "grid" in x:
         rows, columns = x["grid"].tolist()

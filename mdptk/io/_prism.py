@@ -76,6 +76,11 @@ def read_prism(path: Path, gamma: float, rho: ArrayLike | None = None, reward: s
     return choices.mdp(_rewards(path, choices, nondeterministic, reward), gamma, rho)
 
 
+def prism_labels(path: Path) -> dict[str, set[int]]:
+    """The states of each label in the ``.lab`` beside `path`; empty if there is none."""
+    return _read_labels(path.with_suffix(".lab"), _read_transitions(Text(path))[0])
+
+
 def _read_transitions(text: Text) -> tuple[int, bool, list[Row]]:
     """Number of states, whether there are choices, and (s, k, t, p, line) per transition."""
     _check_type(text)

@@ -9,8 +9,10 @@ from typing import Any
 from mdptk.solve._constrained import FarkasRay
 from mdptk.solve._exact_rational import Certificate, certify
 from mdptk.solve._mesh import ShardedMDP, on_mesh, states_of
+from mdptk.solve._reachability import reachability
 from mdptk.solve.dispatch import solve
 from mdptk.solve.solution import (
+    AverageSolution,
     ConstrainedSolution,
     ExactGameSolution,
     ExactSolution,
@@ -20,6 +22,7 @@ from mdptk.solve.solution import (
 )
 
 __all__ = [
+    "AverageSolution",
     "Certificate",
     "ConstrainedSolution",
     "ExactGameSolution",
@@ -31,6 +34,7 @@ __all__ = [
     "Solution",
     "certify",
     "on_mesh",
+    "reachability",
     "solve",
     "states_of",
 ]

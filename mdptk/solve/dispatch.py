@@ -13,18 +13,20 @@ from mdptk.core.exact import one_hot
 from mdptk.core.games import MarkovGame, MatrixGame
 from mdptk.core.models import CMDP, MDP, AverageRewardMDP, FiniteHorizonMDP
 from mdptk.core.robust import RobustMDP
+from mdptk.core.total import TotalRewardMDP
+from mdptk.solve import _average, _total
 from mdptk.solve._backward_induction import backward_induction
 from mdptk.solve._constrained import solve_constrained
+from mdptk.solve._end_components import ELIMINATED
 from mdptk.solve._exact_rational import solve_exact
 from mdptk.solve._games import solve_game, solve_matrix_exactly
 from mdptk.solve._gauss_seidel import RADIUS, SMALL, gauss_seidel, long_paths
 from mdptk.solve._linear_program import dual_linear_program, linear_program
 from mdptk.solve._modified_policy_iteration import modified_policy_iteration
 from mdptk.solve._policy_iteration import policy_iteration
-from mdptk.solve._relative_value_iteration import relative_value_iteration
 from mdptk.solve._robust import robust_policy_iteration
 from mdptk.solve._value_iteration import value_iteration
-from mdptk.solve.solution import RobustSolution, Solution, Unsupported
+from mdptk.solve.solution import AverageSolution, RobustSolution, Solution, Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +41,13 @@ METHODS: dict[type, dict[str, Callable[..., Any]]] = {
         "lp-dual": dual_linear_program,
     },
     FiniteHorizonMDP: {"backward": backward_induction},
-    AverageRewardMDP: {"rvi": relative_value_iteration},
+    AverageRewardMDP: {
+        "rvi": _average.relative_value_iteration,
+        "pi": _average.policy_iteration,
+        "lp": _average.linear_program,
+        "lp-dual": _average.dual_linear_program,
+    },
+    TotalRewardMDP: {"ii": _total.interval_iteration, "pi": _total.policy_iteration},
     CMDP: {"lp": solve_constrained},
     RobustMDP: {"vi": value_iteration, "pi": robust_policy_iteration},
 }
@@ -52,18 +60,20 @@ def solve(problem: Any, *, tol: float = 1e-8, method: str = "auto", exact: bool 
     Parameters
     ----------
     problem
-        One `MDP` (dense or sparse), `FiniteHorizonMDP`, `AverageRewardMDP` (whose optimal gain is one number), `CMDP`,
-        `RobustMDP`, `MatrixGame` or `MarkovGame`.
+        One `MDP`, `AverageRewardMDP` or `TotalRewardMDP` (dense or sparse), `FiniteHorizonMDP`, `CMDP`, `RobustMDP`,
+        `MatrixGame` or `MarkovGame`.
     tol
         Largest distance of the bounds, positive, in the units of the value.
     method
         For `MDP`: ``"vi"`` (value iteration), ``"pi"`` (policy iteration), ``"mpi"`` (modified policy iteration),
         ``"gs"`` (Gauss-Seidel in the order of travel), ``"lp"`` and ``"lp-dual"`` (linear programming); for
-        `FiniteHorizonMDP`: ``"backward"``; for `AverageRewardMDP`: ``"rvi"`` (relative value iteration); for `CMDP`:
-        ``"lp"`` (linear programming); for `RobustMDP`: ``"vi"`` and ``"pi"``, robust value and policy iteration;
-        for `MatrixGame`: ``"lp"``; for `MarkovGame`: ``"pi"`` (Hoffman and Karp) and ``"shapley"`` (value iteration).
-        ``"auto"`` takes policy iteration for dense models of up to 500 states, Gauss-Seidel for large sparse ones with
-        long paths, and modified policy iteration for all others.
+        `FiniteHorizonMDP`: ``"backward"``; for `AverageRewardMDP`, of any structure: ``"rvi"`` (relative value
+        iteration), ``"pi"`` (policy iteration), ``"lp"`` and ``"lp-dual"``; for `TotalRewardMDP`: ``"ii"`` (interval
+        iteration) and ``"pi"``; for `CMDP`: ``"lp"`` (linear programming); for `RobustMDP`: ``"vi"`` and ``"pi"``,
+        robust value and policy iteration; for `MatrixGame`: ``"lp"``; for `MarkovGame`: ``"pi"`` (Hoffman and Karp) and
+        ``"shapley"`` (value iteration). ``"auto"`` takes policy iteration for dense models of up to 500 states,
+        Gauss-Seidel for large sparse ones with long paths, and modified policy iteration for all others. Without
+        discount it takes policy iteration up to 2000 states and sweeps beyond.
     exact
         For `MDP` and `FiniteHorizonMDP` of up to a few hundred states: answer in rational numbers, with python-flint.
         Returns an `ExactSolution`, whose policy is proved optimal and whose bounds are neighbouring float64 numbers;
@@ -75,7 +85,8 @@ def solve(problem: Any, *, tol: float = 1e-8, method: str = "auto", exact: bool 
         Value, policy, and bounds that hold for the stored numbers, rounding included: see `mdptk.solve.certificates`.
         For `CMDP` (discounted, with stages, or of the average reward, where a model that is not unichain may end in
         NotConverged) a `ConstrainedSolution`: bounds on the optimal return, multipliers, occupancy, violation. For
-        `RobustMDP` a `RobustSolution`, with the worst kernel; for games a `GameSolution`, with both strategies.
+        `RobustMDP` a `RobustSolution`, with the worst kernel; for games a `GameSolution`, with both strategies; for
+        `AverageRewardMDP` an `AverageSolution`: bounds on the gain of each first state, and the bias of the policy.
 
     Raises
     ------
@@ -83,7 +94,10 @@ def solve(problem: Any, *, tol: float = 1e-8, method: str = "auto", exact: bool 
         If the bounds did not come within `tol`; ``reached`` says how close they came. A `tol` below the resolution of
         float64 at the size of the values is never reached.
     Infeasible
-        If no policy of a `CMDP` meets the budgets; `certificate` is a `FarkasRay` that proves it.
+        If no policy of a `CMDP` meets the budgets; `certificate` is a `FarkasRay` that proves it. If from some states
+        of a `TotalRewardMDP` no policy is certain to come to where nothing more is earned; `certificate` lists them.
+    Unbounded
+        If the value of a `TotalRewardMDP` is plus infinity; `states` is a component that earns for ever.
     Unsupported
         If there is no solver for this type of problem; also a TypeError.
     MissingExtra
@@ -132,6 +146,10 @@ def solve(problem: Any, *, tol: float = 1e-8, method: str = "auto", exact: bool 
     extra = (problem.ambiguity.kernel(b.guess),) if isinstance(problem, RobustMDP) else ()
     for x in (value, policy, b.lower, b.upper, *extra):
         x.setflags(write=False)
+    if isinstance(problem, AverageRewardMDP):
+        bias = _average.bias(problem, b.actions)
+        seconds = time.perf_counter() - start
+        return AverageSolution(value, policy, b.lower, b.upper, iterations, seconds, method, reason, bias)
     kind = RobustSolution if extra else Solution
     return kind(value, policy, b.lower, b.upper, iterations, time.perf_counter() - start, method, reason, *extra)
 
@@ -144,6 +162,11 @@ def _choose(problem: Any, methods: dict[str, Any]) -> tuple[str, str]:
     if isinstance(problem, RobustMDP):
         few = problem.S <= DENSE_SOLVE
         return ("pi", f"{problem.S} states: few policies") if few else ("vi", f"{problem.S} states: sweeps are cheaper")
+    if isinstance(problem, (AverageRewardMDP, TotalRewardMDP)):
+        if problem.S <= ELIMINATED:
+            return "pi", f"{problem.S} states: a linear solve per policy is cheap up to {ELIMINATED} states"
+        sweeps = "rvi" if isinstance(problem, AverageRewardMDP) else "ii"
+        return sweeps, f"{problem.S} states: a linear solve may fill in above {ELIMINATED} states"
     if problem.sparse and long_paths(problem):
         return "gs", (
             f"sparse, {problem.S} states, long paths ({RADIUS} steps reach less than {SMALL:.0%} of them): one pass in "

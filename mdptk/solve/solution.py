@@ -21,7 +21,7 @@ class Solution:
     ----------
     value
         The middle of the bounds: :math:`V^*`, shape (S,); for stages (H + 1, S) with a last row of zeros; for average
-        reward the optimal gain, shape (S,), the same number for every state. Units of the rewards.
+        reward the optimal gain :math:`g^*(s)` of each first state. Units of the rewards.
     policy
         Deterministic policy ``pi[s, a]`` or ``pi[h, s, a]``; its value lies between `lower` and `upper`, too.
     lower, upper
@@ -67,6 +67,20 @@ class ExactSolution(Solution):
     """
 
     exact: Array
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AverageSolution(Solution):
+    r"""The optimal gain of each first state between two bounds, and a policy whose gain is at least the lower one.
+
+    Attributes
+    ----------
+    bias
+        :math:`h^\pi = \sum_t P_\pi^t (r_\pi - g^\pi)` of `policy`, shape (S,): what a first state earns more than the
+        gain, in all. A float64 linear solve, not certified. None for models of more than 2000 states.
+    """
+
+    bias: Array | None
 
 
 @dataclass(frozen=True, eq=False, repr=False)

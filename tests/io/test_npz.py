@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mdptk.core.errors import MdptkError
 from mdptk.core.models import CMDP, MDP, AverageRewardMDP, FiniteHorizonMDP, Grid, PolicyEvaluation
+from mdptk.core.total import TotalRewardMDP
 from mdptk.io import MalformedFile, OutputExists, SourceNotFound, UnknownSource, load, save
 
 SPECIAL = st.sampled_from([0.0, -0.0, 5e-324, 1e308, -1e-300, 0.1, 1 / 3])
@@ -23,7 +24,7 @@ def distributions(rng, *shape):
 
 @st.composite
 def models(draw, kind=None):
-    kind = kind or draw(st.sampled_from(["mdp", "batch", "sparse", "finite", "average", "cmdp", "evaluation"]))
+    kind = kind or draw(st.sampled_from(["mdp", "batch", "sparse", "finite", "average", "total", "cmdp", "evaluation"]))
     S, A, n = draw(st.integers(1, 5)), draw(st.integers(1, 3)), draw(st.integers(1, 3))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     lead = {"batch": (n,), "finite": (n,)}.get(kind, ())
@@ -37,6 +38,8 @@ def models(draw, kind=None):
         else:
             model = AverageRewardMDP(P if draw(st.booleans()) else sp.csr_array(P.reshape(S * A, S)), r, rho)
         return CMDP(model, rng.normal(size=(n, *r.shape)), rng.normal(size=n)) if draw(st.booleans()) else model
+    if kind == "total":
+        return TotalRewardMDP(P if draw(st.booleans()) else sp.csr_array(P.reshape(S * A, S)), r, rho)
     if kind == "sparse" or (kind == "cmdp" and draw(st.booleans())):
         P = sp.csr_array(P.reshape(S * A, S))
         P.data[:1] += 1e-17

@@ -439,11 +439,10 @@ def test_gain_of_jao():
     assert solution.policy[0].argmax() == A - 1
 
 
-def test_a_multichain_gain_is_refused():
+def test_a_multichain_gain_has_a_value_per_state():
     problem = AverageRewardMDP([[[1, 0]], [[0, 1]]], [[0], [1]])
-    with pytest.raises(NotConverged, match="multichain") as caught:
-        solve(problem)
-    assert caught.value.reached == pytest.approx(1)
+    for method in ("rvi", "pi", "lp", "lp-dual"):
+        np.testing.assert_allclose(solve(problem, method=method).value, [0, 1], rtol=0, atol=1e-15)
 
 
 def test_sparse_gain_equals_dense():
@@ -495,7 +494,7 @@ def test_gamma_next_to_one():
 
 
 def test_what_it_does_not_solve():
-    with pytest.raises(Unsupported, match="PolicyEvaluation; it solves MDP, FiniteHorizonMDP, AverageRewardMDP, CMDP"):
+    with pytest.raises(Unsupported, match=r"PolicyEvaluation; it solves MDP, .*AverageRewardMDP, .*CMDP"):
         solve(baird())
     with pytest.raises(TypeError):
         solve(3)
