@@ -39,6 +39,10 @@ def gauss(M, b):
     return [row[n] for row in M]
 
 
+def dot(p, v):
+    return sum((x * y for x, y in zip(p, v, strict=True)), Fraction(0))
+
+
 def stored(problem):
     """The transitions of a dense model, rows divided by their exact sums, and the rewards."""
     return [[[x / sum(p) for x in p] for p in state] for state in fractions(problem.P)], fractions(problem.r)
