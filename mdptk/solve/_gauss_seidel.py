@@ -19,15 +19,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mdptk.solve import _plain
 from mdptk.solve._modified_policy_iteration import modified_policy_iteration
-from mdptk.solve._sparse import COMPILED_FROM, compiled, csr
-from mdptk.solve.certificates import bracket_of_sweep, successors
+from mdptk.solve._sparse import AHEAD, COMPILED_FROM, compiled, csr
+from mdptk.solve.certificates import bracket_of_sweep
 
 if TYPE_CHECKING:
     from mdptk.core.models import MDP, Array
     from mdptk.solve.certificates import Bracket
 
-WINDOW = 2**14  # states: values and transitions of a window stay in the cache
+WINDOW = 2**13  # states: values and transitions of a window stay in the cache
+PART = 1e-3  # a window is left when its sweeps change this part of what the first one did
 MOST = 400  # sweeps of a window
 PASSES = 1000
 SLOW = 0.5  # a pass that leaves more than this of the span is slow; after three of them others go on
@@ -39,28 +41,26 @@ def gauss_seidel(mdp: MDP, tol: float) -> tuple[Bracket, int]:
 
     Where passes help little (paths that return), modified policy iteration goes on from the values reached.
     """
-    from mdptk.solve._kernels import backup, relax, threads
-    from mdptk.solve._sparse import empty_compact
+    from mdptk.solve import _kernels
 
     if not mdp.sparse:
         import scipy.sparse as sp
 
         mdp = replace(mdp, P=sp.csr_array(mdp.P.reshape(-1, mdp.S)), grid=None)
-    gamma, P, r = mdp.gamma, csr(mdp), mdp.r
+    gamma, P, r, kernels = mdp.gamma, csr(mdp), mdp.r, _kernels if compiled(mdp) else _plain
     v = np.full(mdp.S, r.min() / (1 - gamma))  # v <= Tv
-    w, greedy = np.empty_like(v), np.zeros(mdp.S, int)
-    order, longest = travel(mdp), successors(mdp.P)
-    theta = (1 - gamma) * tol / 8
+    w, actions, order = np.empty_like(v), np.zeros(mdp.S, int), travel(mdp)
     least, slow, k = np.inf, 0, 0
     for k in range(1, PASSES):
-        relax(*P, r, gamma, v, order, min(WINDOW, mdp.S), longest, theta, MOST)
-        with threads(mdp.P.nnz):
-            low, high = backup(*P, r, gamma, v, w, greedy, *empty_compact(P))
-        span, size = high - low, max(abs(v.min()), abs(v.max()))
+        _kernels.relax(*P, r, gamma, v, order, min(WINDOW, mdp.S), (1 - gamma) * tol / 8, PART, MOST)
+        kernels.full_backup(*P, r, gamma, v, w, actions, AHEAD)
+        residual = w - v
+        low, high, size = residual.min(), residual.max(), max(abs(v.min()), abs(v.max()))
+        span = high - low
         if not (np.isfinite(span) and np.isfinite(size)):
             break
         if gamma * span <= (1 - gamma) * tol:
-            b = bracket_of_sweep(mdp, w, greedy, (low, high), size)
+            b = bracket_of_sweep(mdp, w, actions, (low, high), size)
             if b.width <= tol:
                 return b, k
         slow = slow + 1 if span > SLOW * least else 0

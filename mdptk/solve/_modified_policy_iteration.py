@@ -19,7 +19,7 @@ import numpy as np
 from mdptk.core.models import ROW_SUM_TOLERANCE
 from mdptk.solve._sparse import backups
 from mdptk.solve._sweeps import sweep
-from mdptk.solve.certificates import bracket_of_sweep
+from mdptk.solve.certificates import TINY, bracket_of_sweep
 
 if TYPE_CHECKING:
     from mdptk.core.models import MDP, Array
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 INNER = 20  # sweeps in the widest float
 MOST = 100  # sweeps under one policy
-FLATTER = 0.01  # sweeps stop when the residual is this much flatter than the greedy one was
+FLATTER = 0.03  # sweeps stop when the residual is this much flatter than the greedy one was
 LIMIT = 10_000  # greedy backups
 PATIENCE = 20  # greedy backups without progress: float64 has given what it can
 
@@ -57,38 +57,26 @@ def modified_policy_iteration(mdp: MDP, tol: float, v: Array | None = None) -> t
 
 def iterate(mdp: MDP, tol: float, guess: Array | None = None) -> tuple[Bracket | None, Array, int]:
     """The float64 part: bounds, or None if they did not come within `tol`; the last `v`; the number of backups."""
-    gamma, work = mdp.gamma, backups(mdp)
+    gamma = mdp.gamma
     v = mdp.r.max(1) if guess is None else np.array(guess, dtype=np.float64)  # a backup of zero, for free
     if guess is None:
-        v = shift(v, gamma, v.min(), v.max())
-    if gamma * (1 + 2 * ROW_SUM_TOLERANCE) >= 1:  # without the exact row sums nothing is known to contract
-        return None, v, 0
-    w = np.empty_like(v)
-    flat = (1 - gamma) * tol / 4  # a residual so flat will do
+        v += gamma / (1 - gamma) * (v.min() + v.max()) / 2
+    # without the exact row sums nothing is known to contract; beyond 1e300 sums of bounds may overflow
+    if gamma * (1 + 2 * ROW_SUM_TOLERANCE) >= 1 or not max(abs(mdp.r).max(), abs(v).max()) < 1e300:
+        return None, np.nan_to_num(v), 0
+    work, flat = backups(mdp, v), (1 - gamma) * tol / 4  # a residual so flat will do
     least, idle, k = np.inf, 0, 0
     for k in range(1, LIMIT):
-        low, high = work.backup(v, w)
-        span, size = high - low, max(abs(v.min()), abs(v.max()))
-        if not (np.isfinite(span) and np.isfinite(size)):
+        low, high = work.backup()
+        span = high - low
+        if not np.isfinite(span):
             break
         if gamma * span <= (1 - gamma) * tol:
-            b = bracket_of_sweep(mdp, w, work.actions, (low, high), size)
+            b = bracket_of_sweep(mdp, work.w, work.actions, (low, high), work.ceiling.size)
             if b.width <= tol:
-                return b, v, k
+                return b, work.v, k
         least, idle = (span, 0) if span < least else (least, idle + 1)
-        if idle >= PATIENCE:
+        if idle >= PATIENCE or span < TINY:
             break
-        v, w = shift(w, gamma, low, high), v
-        for _ in range(MOST):
-            low, high = work.sweep(v, w)
-            v, w = w, v
-            if high - low <= max(FLATTER * span, flat):
-                break
-        v = shift(v, gamma, low, high)
-    return None, np.nan_to_num(v), k
-
-
-def shift(w: Array, gamma: float, low: float, high: float) -> Array:
-    """`w`, in place, plus all that is to come if every sweep adds what lies between `low` and `high`."""
-    w += gamma / (1 - gamma) * (low + high) / 2
-    return w
+        work.sweeps((low + high) / 2, span, max(FLATTER, flat / span), MOST)
+    return None, np.nan_to_num(work.v), k

@@ -1,42 +1,96 @@
 r"""What modified policy iteration needs of a model: greedy backups, and sweeps under the greedy policy.
 
-A sweep under a policy touches one row per state. So the rows of the greedy policy are kept side by side in a compact
-``P_pi``, copied while the backup has them in hand and only where the action is new: a sweep then costs `A` times less
-than a backup. Large sparse models run on the compiled kernels of `_kernels` where numba is installed, all others on
-numpy, scipy and BLAS; the two are tested to be equal.
+Both are made to read little of ``P``, which is what takes the time.
+
+1. An action is looked at only if it may be better than the best one known. After :math:`v \to v'` its value rises by
+   at most :math:`\gamma \max(v' - v)`, so an action whose value was lower by more stays untouched: action elimination
+   of MacQueen [macqueen1967test], undone as `v` moves. Every greedy backup is exact all the same.
+2. A sweep under a policy touches one row per state. The rows of the greedy policy are kept side by side in a compact
+   ``P_pi``, copied while the backup has them in hand and only where the action is new.
+3. Sweeps run in float32: they compute the correction :math:`(I - \gamma P_\pi)^{-1}(Tv - v)`, without its constant
+   part, and the backup of the corrected `v` is float64 again. That is iterative refinement, as in chapter 12 of Higham
+   [higham2002accuracy]: what float32 cannot see is seen by the next backup.
+
+Large sparse models run on the compiled kernels of `_kernels` where numba is installed, others on `_plain`, and dense
+ones on BLAS.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from mdptk.core.models import ROW_SUM_TOLERANCE
+from mdptk.solve.certificates import successors
+
 if TYPE_CHECKING:
     from mdptk.core.models import MDP, Array
 
 COMPILED_FROM = 100_000  # transitions; below, importing numba takes longer than solving
+AHEAD, NEAR = 32, 2**18  # entries that a gather is asked for ahead of its use, above so many states: else it costs
+CHUNK = 2**16  # entries of dense rows that are copied at a time: they stay in the cache
+EPS = np.finfo(np.float64).eps
 
 
 @runtime_checkable
 class Backups(Protocol):
-    """Greedy backups and sweeps under the greedy policy; `actions` is that policy, -1 before the first backup."""
+    """Greedy backups and sweeps from the current `v`."""
 
-    actions: Array
+    v: Array  # (S,)
+    w: Array  # (S,): Tv, once a backup was made
+    actions: Array  # (S,): the greedy policy
+    ceiling: Ceiling
 
-    def backup(self, v: Array, w: Array) -> tuple[float, float]:
-        """Write ``Tv`` to `w`, take the greedy policy, and return the extremes of ``Tv - v``."""
+    def backup(self) -> tuple[float, float]:
+        """Compute ``w = Tv`` and the greedy policy; the extremes of ``w - v``."""
         ...
 
-    def sweep(self, v: Array, w: Array) -> tuple[float, float]:
-        r"""Write :math:`T_\pi v` to `w` and return the extremes of :math:`T_\pi v - v`."""
+    def sweeps(self, middle: float, span: float, flat: float, most: int) -> tuple[float, float]:
+        r"""Correct `v` by :math:`\sum_{k \le m} (\gamma P_\pi)^k (w - v)`, and what the constants go on to sum to.
+
+        Stops when the residual, which is `span` wide and has its middle at `middle`, is `flat` times as wide, and
+        after `most` sweeps.
+        """
         ...
 
 
-def backups(mdp: MDP) -> Backups:
-    """The fastest `Backups` for a model."""
-    return Compiled(mdp) if compiled(mdp) else Plain(mdp)
+class Ceiling:
+    r"""Upper bounds on ``q(s, a)`` as ``unit * upper[s, a] + rise``, which hold for the exact value at the current `v`.
+
+    With :math:`\sum_{s'} P(s'|s,a) \in [1 - \epsilon, 1 + \epsilon]`, :math:`\gamma P (v' - v)` is at most
+    :math:`\gamma (1 \pm \epsilon) \max(v' - v)`.
+    """
+
+    def __init__(self, mdp: MDP, v: Array) -> None:
+        n = successors(mdp.P)
+        self.gamma, self.epsilon = mdp.gamma, ROW_SUM_TOLERANCE + (n + 8) * EPS
+        self.r = float(max(mdp.r.max(), -mdp.r.min()))
+        self.size = float(max(v.max(), -v.min()))
+        self.unit = float(2.0 ** np.ceil(np.log2(max(self.r, self.size) or 1.0)))
+        self.upper = np.nextafter((mdp.r / self.unit).astype(np.float32), np.float32(np.inf))
+        self.rise, self.u = 0.0, (n + 8) * EPS
+        self.move(v.max(), self.size)
+
+    @property
+    def noise(self) -> float:
+        """How far a computed ``q`` can be from the exact one, and `rise` from what it should be."""
+        return self.u * (self.r + self.size + abs(self.rise)) + float(np.finfo(float).tiny)
+
+    def move(self, most: float, size: float) -> None:
+        """`v` has become larger by at most `most`, and its largest absolute value is now `size`."""
+        factor = 1 + self.epsilon if most > 0 else 1 - self.epsilon
+        self.rise, self.size = self.rise + self.gamma * factor * float(most), float(size)
+
+
+def backups(mdp: MDP, v: Array, actions: Array | None = None) -> Backups:
+    """The fastest `Backups` for a model, from `v`; `actions` is a first guess of the policy, best `r` if None."""
+    actions = mdp.r.argmax(1) if actions is None else actions
+    if not mdp.sparse:
+        return Dense(mdp, v, actions)
+    return Sparse(mdp, v, actions, import_module(f"mdptk.solve.{'_kernels' if compiled(mdp) else '_plain'}"))
 
 
 def compiled(mdp: MDP) -> bool:
@@ -54,64 +108,88 @@ def csr(mdp: MDP) -> tuple[Array, Array, Array]:
     return unsigned(mdp.P.indptr), unsigned(mdp.P.indices), mdp.P.data
 
 
-class Plain:
-    """On numpy and scipy, dense or sparse."""
+class Sparse:
+    """On the kernels of `_kernels` or `_plain`. Takes up to ``4 / 3 A`` of the memory of `P` if rows are alike."""
 
-    def __init__(self, mdp: MDP) -> None:
-        self.mdp = mdp
-        self.actions = np.full(mdp.S, -1)
-        self.r = np.empty(mdp.S)
-        self.P: Any = None
-
-    def backup(self, v: Array, w: Array) -> tuple[float, float]:
-        mdp = self.mdp
-        q = mdp.q(v)
-        actions = q.argmax(-1)
-        new = np.flatnonzero(actions != self.actions)
-        if mdp.sparse:
-            if len(new):
-                self.P = mdp.P[np.arange(mdp.S) * mdp.A + actions]
-        elif self.P is None:
-            self.P = mdp.P[np.arange(mdp.S), actions]
-        else:
-            self.P[new] = mdp.P[new, actions[new]]
-        self.r[new] = mdp.r[new, actions[new]]
-        self.actions = actions
-        w[:] = np.take_along_axis(q, actions[:, None], 1)[:, 0]
-        residual = w - v
-        return residual.min(), residual.max()
-
-    def sweep(self, v: Array, w: Array) -> tuple[float, float]:
-        w[:] = self.r + self.mdp.gamma * (self.P @ v)
-        residual = w - v
-        return residual.min(), residual.max()
-
-
-class Compiled:
-    """On the kernels of `_kernels`, sparse only. Takes up to ``1 / A`` of the memory of `P` if rows are alike."""
-
-    def __init__(self, mdp: MDP) -> None:
+    def __init__(self, mdp: MDP, v: Array, actions: Array, kernels: Any) -> None:
         S, A = mdp.S, mdp.A
-        self.mdp, self.csr = mdp, csr(mdp)
-        self.actions = np.full(S, -1)
-        length = np.diff(mdp.P.indptr).reshape(S, A).max(1)
-        end = np.cumsum(length).astype(self.csr[0].dtype)
-        columns, weights = np.empty(int(end[-1]), self.csr[1].dtype), np.empty(int(end[-1]))
-        self.compact = (end - length.astype(end.dtype), end, columns, weights, np.empty(S))  # no row is longer
+        self.mdp, self.kernels, self.csr = mdp, kernels, csr(mdp)
+        self.v, self.w, self.actions, self.ceiling = v, np.empty(S), actions, Ceiling(mdp, v)
+        start = np.zeros(S + 1, np.int64)  # no row of a state is longer than the room that it gets
+        np.cumsum(np.diff(mdp.P.indptr).reshape(S, A).max(1), out=start[1:])
+        size = int(start[-1])
+        columns = np.zeros(size + AHEAD, self.csr[1].dtype)  # looked at before they are reached
+        self.compact = start.astype(self.csr[0].dtype), columns, np.empty(size), np.empty(size, np.float32)
+        self.ahead = AHEAD if S > NEAR else 0
+        self.x = [np.empty(S, np.float32) for _ in range(3)]
+        kernels.copy_rows(*self.csr, A, actions, self.compact)
 
-    def backup(self, v: Array, w: Array) -> tuple[float, float]:
-        from mdptk.solve._kernels import backup, threads
+    def backup(self) -> tuple[float, float]:
+        c = self.ceiling
+        low, high, _ = self.kernels.backup(
+            *self.csr, self.mdp.r, self.mdp.gamma, self.v, self.w, self.actions,
+            c.upper, c.unit, c.rise, c.noise, self.compact, self.ahead,
+        )  # fmt: skip
+        return low, high
 
-        with threads(self.mdp.P.nnz):
-            return backup(*self.csr, self.mdp.r, self.mdp.gamma, v, w, self.actions, *self.compact)
+    def sweeps(self, middle: float, span: float, flat: float, most: int) -> tuple[float, float]:
+        gamma, (res, x, y) = self.mdp.gamma, self.x
+        self.kernels.residual(self.v, self.w, middle, span, res)
+        x[:] = res
+        low, high, k = -0.5, 0.5, 0
+        while high - low > flat and k < most:
+            low, high = self.kernels.sweep(self.compact, gamma, res, x, y, self.ahead)
+            x, y, k = y, x, k + 1
+        constant = middle / (1 - gamma) + gamma / (1 - gamma) * (float(low) + float(high)) / 2 * span
+        self.ceiling.move(*self.kernels.correct(self.v, x, span, constant))
+        return low, high
 
-    def sweep(self, v: Array, w: Array) -> tuple[float, float]:
-        from mdptk.solve._kernels import sweep, threads
 
-        with threads(len(self.compact[2])):
-            return sweep(*self.compact, self.mdp.gamma, v, w)
+class Dense:
+    """On BLAS. Takes ``1 / 2 A`` of the memory of `P`."""
 
+    def __init__(self, mdp: MDP, v: Array, actions: Array) -> None:
+        self.mdp, self.rows = mdp, mdp.P.reshape(-1, mdp.S)
+        self.v, self.w, self.actions, self.ceiling = v, np.empty(mdp.S), actions, Ceiling(mdp, v)
+        self.P = np.empty((mdp.S, mdp.S), np.float32)
+        self.copied = np.full(mdp.S, -1)
 
-def empty_compact(P: tuple[Array, Array, Array]) -> tuple[Array, Array, Array, Array, Array]:
-    """In place of a compact ``P_pi``, where none is wanted."""
-    return P[0][:0].copy(), P[0][:0].copy(), P[1][:0].copy(), np.empty(0), np.empty(0)
+    def backup(self) -> tuple[float, float]:
+        mdp, c = self.mdp, self.ceiling
+        s = np.arange(mdp.S)
+        held = s * mdp.A + self.actions
+        q = np.full((mdp.S, mdp.A), -np.inf)
+        q.flat[held] = best = self._q(held)
+        looked = np.flatnonzero(c.upper * c.unit + c.rise > best[:, None])
+        looked = looked[q.flat[looked] == -np.inf]
+        q.flat[looked] = self._q(looked)
+        looked = np.concatenate([held, looked])
+        upper = (q.flat[looked] + c.noise - c.rise) / c.unit
+        c.upper.flat[looked] = (upper + (1.2e-7 * abs(upper) + 1e-44)).astype(np.float32)
+        self.w[:] = q.max(1)
+        self.actions = np.where(best == self.w, self.actions, q.argmax(1))
+        residual = self.w - self.v
+        return residual.min(), residual.max()
+
+    def _q(self, rows: Array) -> Array:
+        value, step = np.empty(len(rows)), max(1, CHUNK // self.mdp.S)
+        for i in range(0, len(rows), step):
+            value[i : i + step] = self.rows[rows[i : i + step]] @ self.v
+        return self.mdp.r.flat[rows] + self.mdp.gamma * value
+
+    def sweeps(self, middle: float, span: float, flat: float, most: int) -> tuple[float, float]:
+        gamma = self.mdp.gamma
+        (new,) = np.nonzero(self.actions != self.copied)
+        self.P[new] = self.mdp.P[new, self.actions[new]]
+        self.copied[new] = self.actions[new]
+        x = res = ((self.w - self.v - middle) / span).astype(np.float32)
+        low, high, k = -0.5, 0.5, 0
+        while high - low > flat and k < most:
+            y = res + np.float32(gamma) * (self.P @ x)
+            low, high = float((y - x).min()), float((y - x).max())
+            x, k = y, k + 1
+        constant = middle / (1 - gamma) + gamma / (1 - gamma) * (low + high) / 2 * span
+        v = self.v + (span * x.astype(np.float64) + constant)
+        change, self.v = v - self.v, v
+        self.ceiling.move(change.max(), abs(v).max())
+        return low, high

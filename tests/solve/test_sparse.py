@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -12,9 +14,9 @@ from mdptk.core.errors import NotConverged
 from mdptk.core.models import MDP
 from mdptk.problems.garnet import garnet
 from mdptk.problems.gridworld import gridworld
-from mdptk.solve import _gauss_seidel, _kernels, _sparse, solve
+from mdptk.solve import _gauss_seidel, _kernels, _plain, _sparse, solve
 from mdptk.solve._modified_policy_iteration import iterate
-from mdptk.solve._sparse import Compiled, Plain, csr
+from mdptk.solve._sparse import Dense, Sparse, csr
 from mdptk.solve.certificates import WIDE, bracket, bracket_of_sweep
 
 some = settings(max_examples=25, deadline=None)
@@ -39,25 +41,98 @@ def rounding(mdp, v):
     return 1e-14 * (mdp.S + 4) * (abs(mdp.r).max() + abs(v).max())
 
 
+def works(mdp, v):
+    actions = mdp.r.argmax(1)
+    fast, slow = (Sparse(mdp, v.copy(), actions.copy(), kernels) for kernels in (_kernels, _plain))
+    return fast, slow, Dense(mdp.dense(), v.copy(), actions.copy())
+
+
+@some
+@given(sparse_models(), st.integers(0, 2**32 - 1), st.sampled_from([0, 2]))
+def test_kernels_equal_numpy(mdp, seed, ahead):
+    """The compiled kernels, numpy, and BLAS on the dense model; each of them starts every round where the first is."""
+    rng = np.random.default_rng(seed)
+    fast, slow, dense = works(mdp, rng.normal(size=mdp.S))
+    s = np.arange(mdp.S)
+    fast.ahead = ahead
+    for _ in range(3):
+        near = {"rtol": 0, "atol": 4 * rounding(mdp, fast.v)}
+        for other in (slow, dense):
+            other.v[:], other.actions[:] = fast.v, fast.actions
+        held = fast.actions.copy()
+        ends = fast.backup()
+        q = mdp.q(fast.v)
+        np.testing.assert_allclose(fast.w, q.max(1), **near)
+        np.testing.assert_allclose(q[s, fast.actions], fast.w, **near)
+        assert (fast.actions == held)[q[s, held] >= q.max(1)].all()
+        for other in (slow, dense):
+            if other is slow:
+                slow.kernels.copy_rows(*slow.csr, mdp.A, slow.actions, slow.compact)
+            np.testing.assert_allclose(other.backup(), ends, **near)
+            np.testing.assert_allclose(other.w, fast.w, **near)
+            np.testing.assert_allclose(q[s, other.actions], fast.w, **near)
+            other.actions[:] = fast.actions  # rounding may break ties in two ways
+        slow.kernels.copy_rows(*slow.csr, mdp.A, slow.actions, slow.compact)
+        n = int(slow.compact[0][-1])
+        np.testing.assert_array_equal(fast.compact[0], slow.compact[0])
+        for mine, theirs in zip(fast.compact[2:], slow.compact[2:], strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+        some = slow.compact[2] > 0  # the others are room that a row does not fill
+        np.testing.assert_array_equal(fast.compact[1][:n][some], slow.compact[1][:n][some])
+        low, high = ends
+        if high > low:
+            for work in (fast, slow, dense):
+                work.sweeps((low + high) / 2, high - low, 0.1, 4)
+            step = 1e-6 * (high - low) / (1 - mdp.gamma)  # float32
+            for other in (slow, dense):
+                np.testing.assert_allclose(other.v, fast.v, rtol=0, atol=step + rounding(mdp, fast.v))
+
+
 @some
 @given(sparse_models(), st.integers(0, 2**32 - 1))
-def test_kernels_equal_numpy(mdp, seed):
-    rng = np.random.default_rng(seed)
-    fast, slow = Compiled(mdp), Plain(mdp)
-    for _ in range(3):  # the second time most rows of P_pi are there already
-        v = rng.normal(size=mdp.S)
-        got, want = np.empty(mdp.S), np.empty(mdp.S)
-        ends = fast.backup(v, got)
-        others = slow.backup(v, want)
-        np.testing.assert_allclose(got, want, rtol=0, atol=rounding(mdp, v))
-        np.testing.assert_allclose(ends, others, rtol=0, atol=rounding(mdp, v))
-        s = np.arange(mdp.S)
-        np.testing.assert_allclose(mdp.q(v)[s, fast.actions], got, rtol=0, atol=rounding(mdp, v))
-        slow.actions, slow.r = fast.actions, mdp.r[s, fast.actions]  # rounding may break ties in two ways
-        slow.P = mdp.P[s * mdp.A + fast.actions]
-        ends, others = fast.sweep(v, got), slow.sweep(v, want)
-        np.testing.assert_allclose(got, want, rtol=0, atol=rounding(mdp, v))
-        np.testing.assert_allclose(ends, others, rtol=0, atol=rounding(mdp, v))
+def test_no_action_is_above_its_ceiling(mdp, seed):
+    """Whatever was not looked at: exactly, in rationals, at the `v` that there is."""
+    P, r, gamma = mdp.dense().P, mdp.r, Fraction(mdp.gamma)
+    for work in works(mdp, np.random.default_rng(seed).normal(size=mdp.S)):
+        for _ in range(4):
+            low, high = work.backup()
+            v, c = [Fraction(float(x)) for x in work.v], work.ceiling
+            for s, a in np.ndindex(mdp.S, mdp.A):
+                q = Fraction(r[s, a]) + gamma * sum(Fraction(p) * x for p, x in zip(P[s, a], v, strict=True))
+                assert q <= Fraction(float(c.upper[s, a])) * Fraction(c.unit) + Fraction(c.rise)
+                assert q <= Fraction(float(work.w[s])) + Fraction(c.noise)
+            if not high - low > 1e-300:
+                break
+            work.sweeps((low + high) / 2, high - low, 0.3, 3)
+
+
+def test_few_actions_are_looked_at():
+    mdp = garnet(S=4000, A=10, b=10, gamma=0.99)
+    sparse = MDP(sp.csr_array(mdp.P.reshape(-1, mdp.S)), mdp.r, mdp.gamma) if not mdp.sparse else mdp
+    work, read = Sparse(sparse, mdp.r.max(1), mdp.r.argmax(1), _kernels), []
+    c = work.ceiling
+    for _ in range(7):
+        low, high, n = _kernels.backup(
+            *work.csr, mdp.r, mdp.gamma, work.v, work.w, work.actions,
+            c.upper, c.unit, c.rise, c.noise, work.compact, 0,
+        )  # fmt: skip
+        read.append(n / mdp.S)
+        work.sweeps((low + high) / 2, high - low, 0.03, 100)
+    assert max(read) < 5
+    assert read[-1] < 0.01
+
+
+@some
+@given(sparse_models(), st.integers(0, 2**32 - 1), st.sampled_from([0, 3]))
+def test_a_full_backup_in_two_ways(mdp, seed, ahead):
+    v, got, want = np.random.default_rng(seed).normal(size=mdp.S), np.empty(mdp.S), np.empty(mdp.S)
+    mine, theirs = np.zeros((2, mdp.S), int)
+    _kernels.full_backup(*csr(mdp), mdp.r, mdp.gamma, v, got, mine, ahead)
+    _plain.full_backup(*csr(mdp), mdp.r, mdp.gamma, v, want, theirs, ahead)
+    q, s = mdp.q(v), np.arange(mdp.S)
+    for w, actions in ((got, mine), (want, theirs)):
+        np.testing.assert_allclose(w, q.max(1), rtol=0, atol=rounding(mdp, v))
+        np.testing.assert_allclose(q[s, actions], w, rtol=0, atol=rounding(mdp, v))
 
 
 @settings(max_examples=25, deadline=None)
@@ -69,7 +144,7 @@ def test_gauss_seidel_is_its_formula_in_loops(mdp, window):
     order = _gauss_seidel.travel(mdp)
     assert sorted(order) == list(range(mdp.S))
     v, want = np.zeros(mdp.S), np.zeros(mdp.S)
-    _kernels.relax(*csr(mdp), mdp.r, mdp.gamma, v, order, mdp.S, mdp.S, np.inf, 1)
+    _kernels.relax(*csr(mdp), mdp.r, mdp.gamma, v, order, mdp.S, np.inf, 1.0, 1)
     for s in map(int, order):
         others = np.arange(mdp.S) != s
         want[s] = max(
@@ -96,9 +171,9 @@ def check(answer, tighter, tol):
 @given(sparse_models(), st.integers(0, 2**32 - 1))
 def test_bounds_of_a_sweep_contain_the_bounds_that_are_tighter(mdp, seed):
     v = np.random.default_rng(seed).normal(size=mdp.S) * 10
-    w, plain = np.empty(mdp.S), Plain(mdp)
-    ends = plain.backup(v, w)
-    b, tight = bracket_of_sweep(mdp, w, plain.actions, ends, abs(v).max()), bracket(mdp, v)
+    plain = works(mdp, v)[1]
+    ends = plain.backup()
+    b, tight = bracket_of_sweep(mdp, plain.w, plain.actions, ends, abs(v).max()), bracket(mdp, v)
     assert (b.lower <= tight.lower).all()
     assert (b.upper >= tight.upper).all()
     off = 100 * rounding(mdp, v) + 1e-8 * max(map(abs, ends))  # 1e-8: the rows may be off by 1e-9, up and down
