@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,27 @@ class Run:
     def __repr__(self) -> str:
         shapes = ", ".join(f"{k}{v.shape}" for k, v in self.out.items())
         return f"Run({self.alg!r}, {self.problem!r}, steps={self.steps}, repeats={self.repeats}, out: {shapes})"
+
+    def _repr_html_(self) -> str:
+        """What was run, and a line for each thing that was recorded: its shape, its range at first and at last."""
+        head = "".join(
+            f"<th>{word}</th>" for word in ("recorded", "shape", f"t = {self.t[0]:g}", f"t = {self.t[-1]:g}")
+        )
+        rows = "".join(
+            f"<tr><td>{name}</td><td>{x.shape}</td><td>{_span(x[:, 0])}</td><td>{_span(x[:, -1])}</td></tr>"
+            for name, x in self.out.items()
+        )
+        told = f"{escape(repr(self.alg))} on {escape(repr(self.problem))}"
+        counts = f"{self.steps} steps, {self.repeats} repeat{'s' * (self.repeats != 1)}"
+        return f"<p><b>{told}</b>: {counts}</p><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _span(x: Array) -> str:
+    """The smallest and the largest number of an array."""
+    if not x.size:
+        return ""
+    low, high = f"{x.min():.4g}", f"{x.max():.4g}"
+    return low if low == high else f"{low} to {high}"
 
 
 def run(

@@ -10,6 +10,7 @@ import numpy as np
 from mdptk.core import exact
 from mdptk.core.models import MDP, Array, FiniteHorizonMDP, PolicyEvaluation
 
+KINDS = (MDP, FiniteHorizonMDP, PolicyEvaluation)  # what can be searched
 ARRAYS = ("P", "r", "rho", "pi", "Phi", "D", "start")
 
 

@@ -57,7 +57,7 @@ def sample(rng: Rng, kind: type, shape: tuple[int, ...] | None = None) -> Instan
     x = Instance(kind, P, r, rho, gamma(rng))
     if kind is not PolicyEvaluation:
         return x
-    return replace(x, pi=distributions(rng, (S, A)), Phi=_short(features(rng, S)))
+    return replace(x, pi=distributions(rng, (S, A)), Phi=shortened(features(rng, S)))
 
 
 def features(rng: Rng, S: int) -> Array:
@@ -65,7 +65,8 @@ def features(rng: Rng, S: int) -> Array:
     return np.eye(S) if rng.random() < 0.5 else rng.normal(size=(S, int(rng.integers(1, S + 1))))
 
 
-def _short(Phi: Array) -> Array:
+def shortened(Phi: Array) -> Array:
+    """Features cut to length one where they are longer."""
     return Phi / np.maximum(1.0, np.linalg.norm(Phi, axis=1, keepdims=True) * (1 + 1e-15))
 
 
@@ -178,7 +179,7 @@ def move_Phi(rng: Rng, x: Instance, size: float) -> Instance:
     step = x.Phi + size * rng.normal(size=x.Phi.shape)
     unit = x.Phi / np.maximum(np.linalg.norm(x.Phi, axis=1, keepdims=True), 1e-9)
     choices = (step, step, unit, features(rng, x.S))
-    Phi = _short(choices[rng.integers(len(choices))])
+    Phi = shortened(choices[rng.integers(len(choices))])
     return replace(x, Phi=Phi, start=None if x.start is None else np.resize(x.start, Phi.shape[1]))
 
 

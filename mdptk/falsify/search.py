@@ -19,8 +19,9 @@ from mdptk.core.games import MarkovGame, MatrixGame
 from mdptk.core.models import MDP, check_discount
 from mdptk.core.robust import RobustMDP
 from mdptk.falsify import moves
+from mdptk.falsify.adapt import adapt
 from mdptk.falsify.gallery import gallery
-from mdptk.falsify.instance import Instance
+from mdptk.falsify.instance import KINDS, Instance
 from mdptk.falsify.result import Archive, Counterexample, NotFound, Report
 from mdptk.falsify.score import Candidate, Score, judge, judge_again
 from mdptk.falsify.shrink import shrink
@@ -31,6 +32,7 @@ GALLERY_CHUNK = 40
 STEPS = (1, 2, 3, 5, 10, 30)
 GENERATIONS = 40  # a climb that gains nothing ends after `PATIENCE` of them
 PATIENCE = 12
+PROMISING = 0.3  # of the record, below it: a climb that ended there goes on with covariance adaptation
 STARTS = 12  # families of random instances with random first states, before the climbs
 TINY_AGAIN, AGAIN = 3, 50  # of a chunk of tiny models, and of the doubtful ones: as many are judged in wider numbers
 SETTLED = 30  # steps after which the state is near the end of the run, for starts near it
@@ -80,13 +82,17 @@ def falsify(
     Raises
     ------
     MdptkError
-        If the theorem is unknown or order-only, `out` is not empty, or `gamma` is no discount or there is none.
+        If the theorem is unknown or order-only or about models that cannot be searched, `out` is not empty, or `gamma` is no discount or there is none.
     """
     name, base, fixed, th = _named(theorem)
     if th.order_only:
         raise MdptkError(f"{name} is order-only: it has no constants that an instance could break")
-    if gamma is not None and hasattr(type(base).model(), "H"):
-        raise MdptkError(f"gamma = {gamma}: {name} is about a {type(base).model().__name__}, which has no discount")
+    kind = type(base).model()
+    if kind not in KINDS:
+        names = ", ".join(k.__name__ for k in KINDS)
+        raise MdptkError(f"{name} is about a {kind.__name__}; instances that can be searched are {names}")
+    if gamma is not None and hasattr(kind, "H"):
+        raise MdptkError(f"gamma = {gamma}: {name} is about a {kind.__name__}, which has no discount")
     gamma = None if gamma is None else check_discount(gamma)
     if type(base).model() in (RobustMDP, MatrixGame, MarkovGame):
         kind = type(base).model().__name__
@@ -122,7 +128,10 @@ def explore(search: Search) -> None:
     while True:
         found = search.judge([search.candidate(search.base, x, 10, "tiny") for x in next(chunks, [])])
         search.judge_again([f for f in found if f[0].near], TINY_AGAIN)
-        climb(search, width=64 if batched else 12 if isinstance(search.base, Solver) else 4)
+        best = climb(search, width=64 if batched else 12 if isinstance(search.base, Solver) else 4)
+        if best is not None and isinstance(search.base, Solver) and search.promising(best[0]):
+            free = search.rng.random() < 0.5 and not search.fixed and search.gamma is None
+            adapt(search.judge, search.rng, best, generations=GENERATIONS, settings=free)
 
 
 def batched_by(n: int, items: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
@@ -132,7 +141,7 @@ def batched_by(n: int, items: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
         yield chunk
 
 
-def climb(search: Search, width: int) -> None:
+def climb(search: Search, width: int) -> tuple[Score, Candidate] | None:
     """One restart: the best of some random instances, or the record, improved by mutation and selection.
 
     All children of a generation share discount and hyperparameters, so that they are one batch. The step size doubles
@@ -142,7 +151,7 @@ def climb(search: Search, width: int) -> None:
     best, size, idle = search.start(width), 0.5, 0
     for _ in range(GENERATIONS):
         if best is None or idle == PATIENCE:
-            return
+            return best
         parent = search.vary(best[1], size)
         children = [parent] + [
             replace(parent, instance=moves.mutate(rng, parent.instance, size), origin="climb") for _ in range(width - 1)
@@ -151,6 +160,7 @@ def climb(search: Search, width: int) -> None:
         idle = 0 if better[0].key > best[0].key else idle + 1
         size = float(np.clip(size * (2 if idle == 0 else 0.7), 1e-3, 1.0))
         best = better
+    return best
 
 
 class _Over(Exception):  # it is the end, not an error
@@ -194,6 +204,10 @@ class Search:
             return
         yield self.base, 50
         yield from ((alg, 10) for alg in ([] if self.fixed else moves.extremes(self.base)))
+
+    def promising(self, score: Score) -> bool:
+        """Whether it is close to the record, as a climb that only just failed to break it is."""
+        return self.record is None or score.value >= self.record[0].value - PROMISING * abs(self.record[0].value)
 
     @property
     def elsewhere(self) -> bool:

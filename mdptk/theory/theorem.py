@@ -422,10 +422,13 @@ class Theorem:
 
 
 def _power(repeats: int, delta: float) -> str:
+    """What the test could have noticed; if nothing, how many repeats would notice twice as much as is allowed."""
     rate = statistics.detectable(repeats, delta)
-    return (
-        "too few repeats to notice anything" if np.isnan(rate) else f"would have noticed a failure rate of {rate:.2g}"
-    )
+    if not np.isnan(rate):
+        return f"would have noticed a failure rate of {rate:.2g}"
+    wanted = min(max(2 * delta, 0.01), (1 + delta) / 2)
+    needed = statistics.repeats_needed(delta, wanted)
+    return f"too few repeats to notice anything: {needed} would notice a failure rate of {wanted:.2g}"
 
 
 def check(run: Run, *, skip_unmet: bool = False) -> Verdicts:

@@ -173,5 +173,14 @@ def test_hyperparameters_are_checked():
             Two(**bad)
 
 
+def test_it_shows_itself_in_a_notebook():
+    page = run(NPG(), garnet(), 5)._repr_html_()
+    assert "NPG(eta=1.0)" in page
+    assert "5 steps, 1 repeat<" in page
+    assert "<td>pi</td><td>(1, 6, " in page
+    several = run(CountingLearner(), ONE, 3, repeats=2)
+    assert "<td>k</td><td>(2, 4)</td><td>0</td><td>3</td>" in several._repr_html_()
+
+
 def test_progress_bar_changes_nothing(capsys):
     assert (run(NPG(), ONE, 10, progress=True)["pi"] == run(NPG(), ONE, 10)["pi"]).all()
