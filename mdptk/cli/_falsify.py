@@ -21,14 +21,8 @@ def add_parser(commands: Any) -> None:
     p.add_argument("name", nargs="?", metavar="NAME", help="a theorem, such as NPG.global-convergence")
     p.add_argument("--all", action="store_true", help="every theorem that can be searched, one after the other")
     p.add_argument("--new", action="store_true", help="those of them that --record has not yet")
-    p.add_argument(
-        "--record",
-        nargs="?",
-        type=Path,
-        const=PATH,
-        metavar="FILE",
-        help="keep the tightest instance (default: with the package)",
-    )
+    keep = "keep the tightest instance in FILE (default: the package's own)"
+    p.add_argument("--record", nargs="?", type=Path, const=PATH, metavar="FILE", help=keep)
     p.add_argument("--budget", type=seconds, default=60.0, metavar="SECONDS", help="of search (default 60)")
     p.add_argument("--runs", type=positive, metavar="N", help="stop after so many instances, if that comes first")
     p.add_argument("--seed", type=natural, default=0, metavar="N", help="seed of the search (default 0)")

@@ -1,7 +1,7 @@
 """Results of searches that are kept: how tight each theorem was found to be, and on which instance.
 
-The file is written by ``mdptk falsify --all --record`` (or by ``mdptk falsify NAME --record``) and committed. What is in
-it is not believed: `Kept.run` makes the run again, which takes no search.
+The file is written by ``mdptk falsify --all --record``, or ``mdptk falsify NAME --record``, and committed. What is in it
+is not believed: `Kept.again` makes the run again, which takes no search.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from mdptk import registry
 from mdptk.core.errors import MdptkError
 from mdptk.core.run import Run, run
 from mdptk.falsify.instance import ARRAYS, KINDS, Instance
+from mdptk.falsify.result import search_command
 from mdptk.falsify.score import measure
 from mdptk.theory import Theorem
 
@@ -103,7 +104,7 @@ def as_data(found: Any) -> dict[str, Any] | None:
         "seed": found.seed,
         "repeats": found.repeats,
         "start": start,
-        "search": f"mdptk falsify {found.about.name} --seed {found.about.search_seed} --runs {found.about.runs} --budget inf",
+        "search": search_command(found.about.name, found.about.search_seed, found.about.runs),
     }
 
 
@@ -142,7 +143,7 @@ def _kept(name: str, entry: dict[str, Any]) -> Kept:
 
 
 def write(found: Any, path: Path = PATH) -> None:
-    """Put a result into the file, in place of the one of the same theorem; those of theorems that are gone are dropped."""
+    """Put a result into the file in place of the theorem's old one; those of theorems that are gone are dropped."""
     data = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     entry = as_data(found)
     data = {name: old for name, old in data.items() if _known(name)}

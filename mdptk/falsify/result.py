@@ -215,6 +215,11 @@ def _fields(state: Any) -> dict[str, Any]:
     return {name: np.asarray(x).tolist() for name, x in state._asdict().items()}
 
 
+def search_command(name: str, seed: int, runs: int) -> str:
+    """The command line that searches again."""
+    return f"mdptk falsify {shlex.quote(name)} --seed {seed} --runs {runs} --budget inf"
+
+
 # on disk --------------------------------------------------------------------------------------------------------
 
 
@@ -256,7 +261,7 @@ class Archive:
             "search_seed": self.seed,
             "run": runs,
             "replay": self._replay(theorem, c, path),
-            "search": f"mdptk falsify {shlex.quote(self.name)} --seed {self.seed} --runs {runs} --budget inf",
+            "search": search_command(self.name, self.seed, runs),
         }
         with (self.folder / "records.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")

@@ -82,7 +82,8 @@ def falsify(
     Raises
     ------
     MdptkError
-        If the theorem is unknown or order-only or about models that cannot be searched, `out` is not empty, or `gamma` is no discount or there is none.
+        If the theorem is unknown, order-only, or about models that cannot be searched; if `out` is not empty, or
+        `gamma` is no discount, or there is none.
     """
     name, base, fixed, th = _named(theorem)
     if th.order_only:
