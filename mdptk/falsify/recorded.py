@@ -1,6 +1,6 @@
 """Results of searches that are kept: how tight each theorem was found to be, and on which instance.
 
-The file is written by ``mdptk falsify --all --record``, or ``mdptk falsify NAME --record``, and committed. What is in it
+The file is written by ``mdptk falsify --all --record``, or ``mdptk falsify NAME --record`` and committed. What is in it
 is not believed: `Kept.again` makes the run again, which takes no search.
 """
 
