@@ -82,9 +82,7 @@ def _bound(q: Any, low: Any, high: Any, value: float) -> Fraction:
     margin = 1e-12 * max(1.0, value)
     while margin < 1e-3 * max(1.0, value):
         upper = Fraction(value + margin)
-        difference: Any = sympy.Poly(
-            sympy.Rational(upper.numerator, upper.denominator) - q.as_expr(), *q.gens, domain="QQ"
-        )
+        difference = sympy.Rational(upper.numerator, upper.denominator) - q
         if difference.eval(low) > 0 and difference.count_roots(low, high) == 0:
             return upper
         margin *= 10

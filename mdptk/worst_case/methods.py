@@ -33,7 +33,7 @@ def rational(x: Number) -> Fraction:
     """
     try:
         return x if isinstance(x, Fraction) else Fraction(str(x))
-    except ValueError:
+    except (ValueError, ZeroDivisionError):
         raise InvalidHyperparameter(f"{x!r} is not a rational number") from None
 
 
@@ -126,8 +126,9 @@ def averaged(steps: int, alpha: Number = "1/2") -> Method:
 def anchored(steps: int, gamma: Number = 1) -> Method:
     r"""Anchored value iteration, :math:`x_k = \beta_k x_0 + (1-\beta_k) T x_{k-1}`.
 
-    The weight of the start is :math:`\beta_k = 1 / \sum_{i \leq k} \gamma^{-2i}`. With gamma = 1 it is Halpern's iteration, :math:`\beta_k = \frac1{k+1}`. Source: Lieder [lieder2021convergence];
-    Park and Ryu [park2022exact] for gamma < 1; Lee and Ryu [lee2023accelerating] for Bellman operators.
+    The weight of the start is :math:`\beta_k = 1 / \sum_{i \leq k} \gamma^{-2i}`. With gamma = 1 it is Halpern's
+    iteration, :math:`\beta_k = \frac{1}{k+1}`. Source: Lieder [lieder2021convergence]; Park and Ryu [park2022exact] for
+    gamma < 1; Lee and Ryu [lee2023accelerating] for Bellman operators.
     """
     _count(steps)
     T, g = _Tape(steps), rational(gamma)
