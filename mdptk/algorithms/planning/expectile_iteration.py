@@ -38,7 +38,7 @@ from mdptk.core.algorithm import Range, Solver
 from mdptk.core.errors import NotConverged
 from mdptk.core.models import MDP, Array
 from mdptk.core.run import Run
-from mdptk.theory import Cite, Quantity, Theorem, initial, previous
+from mdptk.theory import Cite, Quantity, Start, Theorem, initial, previous
 from mdptk.theory.quantity import EPS
 from mdptk.theory.stock import before, optimum_rounding, value_error, value_rounding
 from mdptk.theory.stock_policy import largest_loss
@@ -135,6 +135,7 @@ def _balance(run: Run) -> Array:
 others = (1 - tau) * (A - 1) / (tau + (1 - tau) * (A - 1))
 OMURA = "omura2025gradual"
 DERIVED = "the text was not at hand: the operator is that of the abstract, the statement is derived in proofs"
+ANYWHERE = Start("any values", lambda state: state.q, lambda alg, problem, q: State(q, expectile(q, alg.tau)[0]))
 CONTRACTION = Theorem(
     name="contraction",
     cite=Cite(OMURA, "the expectile Bellman operator"),
@@ -145,6 +146,7 @@ CONTRACTION = Theorem(
     rhs=gamma * previous(change),
     silent="a run that never moves has no changes",
     proof="planning/expectile_iteration",
+    starts=ANYWHERE,
 )
 CONVERGENCE = Theorem(
     name="linear convergence",
@@ -153,6 +155,7 @@ CONVERGENCE = Theorem(
     lhs=error,
     rhs=gamma**t * initial(error),
     proof="planning/expectile_iteration",
+    starts=ANYWHERE,
 )
 NEARLY_OPTIMAL = Theorem(
     name="distance from optimal",
@@ -161,6 +164,7 @@ NEARLY_OPTIMAL = Theorem(
     lhs=value_error,
     rhs=gamma**t * initial(error) + others * largest_loss / (1 - gamma),
     proof="planning/expectile_iteration",
+    starts=ANYWHERE,
 )
 EXPECTILE = Theorem(
     name="expectile",
@@ -171,6 +175,7 @@ EXPECTILE = Theorem(
     relation="=",
     since=0,
     proof="planning/expectile_iteration",
+    starts=ANYWHERE,
 )
 ABOVE_MEAN = Theorem(
     name="above the mean",
@@ -182,6 +187,7 @@ ABOVE_MEAN = Theorem(
     relation=">=",
     silent="it is about every set of action values",
     proof="planning/expectile_iteration",
+    starts=ANYWHERE,
 )
 
 
@@ -195,7 +201,7 @@ class ExpectileIteration(Solver[MDP, State]):
     theorems: ClassVar[tuple[Theorem, ...]] = (CONVERGENCE, NEARLY_OPTIMAL, CONTRACTION, EXPECTILE, ABOVE_MEAN)
 
     def init(self, problem: MDP) -> State:
-        q = np.zeros(problem.r.shape)
+        q = np.zeros_like(problem.r)
         return State(q, q.max(-1))
 
     def step(self, problem: MDP, state: State) -> State:

@@ -29,7 +29,7 @@ from sympy import Min, Symbol, sqrt
 from mdptk.core import exact
 from mdptk.core.algorithm import Fraction, Measure, Positive, Range, Solver
 from mdptk.core.models import MDP, Array
-from mdptk.theory import Cite, Quantity, Theorem, initial, previous
+from mdptk.theory import Cite, Quantity, Start, Theorem, initial, previous
 from mdptk.theory.stock import mismatch, per_model, positive_start, reward_span, suboptimality
 from mdptk.theory.stock_policy import (
     LEAST,
@@ -69,6 +69,13 @@ def _shortest(alg: ArmijoSoftmaxPG, problem: MDP) -> Any:
 
 LU = "lu2024principled"
 DERIVED = "the paper was not at hand: constants are those of the derivation in proofs"
+ANYWHERE = Start(
+    r"any $\theta_0$",
+    lambda state: state.theta,
+    lambda alg, problem, theta: State(
+        theta - theta.max(-1, keepdims=True), exact.softmax(theta), np.full(problem.batch, alg.eta_max)
+    ),
+)
 CONVERGENCE = Theorem(
     name="global convergence",
     cite=Cite(LU, "softmax policy gradient with Armijo line search, tabular MDPs"),
@@ -78,6 +85,7 @@ CONVERGENCE = Theorem(
     rhs=initial(suboptimality)
     / (1 + h * shortest * ((1 - gamma) * least / mismatch) ** 2 / S * initial(suboptimality) * t),
     proof="policy_gradient/armijo_softmax_pg",
+    starts=ANYWHERE,
 )
 INCREASE = Theorem(
     name="sufficient increase",
@@ -87,6 +95,7 @@ INCREASE = Theorem(
     rhs=h * accepted * previous(gradient_norm) ** 2,
     relation=">=",
     proof="policy_gradient/armijo_softmax_pg",
+    starts=ANYWHERE,
 )
 STEP = Theorem(
     name="accepted steps",
@@ -97,6 +106,7 @@ STEP = Theorem(
     relation=">=",
     silent="it bounds the effort of the search; a run that never moves has never shortened a step",
     proof="policy_gradient/armijo_softmax_pg",
+    starts=ANYWHERE,
 )
 LOJASIEWICZ = Theorem(
     name="non-uniform Lojasiewicz inequality",
@@ -107,6 +117,7 @@ LOJASIEWICZ = Theorem(
     relation=">=",
     silent="it compares every policy with its own gradient",
     proof="policy_gradient/armijo_softmax_pg",
+    starts=ANYWHERE,
 )
 
 
@@ -126,7 +137,7 @@ class ArmijoSoftmaxPG(Solver[MDP, State]):
     measures: ClassVar[tuple[Measure, ...]] = (LEAST,)
 
     def init(self, problem: MDP) -> State:
-        theta = np.zeros(problem.r.shape)
+        theta = np.zeros_like(problem.r)
         return State(theta, exact.softmax(theta), np.full(problem.batch, self.eta_max))
 
     def step(self, problem: MDP, state: State) -> State:

@@ -30,7 +30,7 @@ from sympy import log
 from mdptk.core import exact
 from mdptk.core.algorithm import Measure, Positive, Range, Solver
 from mdptk.core.models import MDP, Array
-from mdptk.theory import Assumption, Cite, Quantity, Theorem, initial, previous
+from mdptk.theory import Assumption, Cite, Quantity, Start, Theorem, initial, previous
 from mdptk.theory.stock import batch_first, occupancy, policy, positive_start, step_size, unit_rewards
 from mdptk.theory.stock_policy import (
     divergence_from_optimum,
@@ -77,6 +77,7 @@ def _other_step(alg: EntropySoftmaxPG, problem: MDP) -> str | None:
 
 MEI = "mei2020global"
 RECALLED = "recalled and rederived; the smoothness of the entropy, Lemma 14, is taken from the paper"
+ANYWHERE = Start("any positive policy", lambda state: state.log_pi, lambda alg, problem, x: _state(x))
 CONVERGENCE = Theorem(
     name="linear convergence",
     cite=Cite(MEI, "Theorem 6 with mu = rho"),
@@ -86,6 +87,7 @@ CONVERGENCE = Theorem(
     rhs=initial(soft_suboptimality)
     * (1 - (1 - gamma) * tau * rarest_start * least**2 / (smoothness * soft_mismatch)) ** t,
     proof="policy_gradient/entropy_softmax_pg",
+    starts=ANYWHERE,
 )
 LOJASIEWICZ = Theorem(
     name="non-uniform Lojasiewicz inequality",
@@ -97,6 +99,7 @@ LOJASIEWICZ = Theorem(
     relation=">=",
     silent="it compares every policy with its own gradient",
     proof="policy_gradient/entropy_softmax_pg",
+    starts=ANYWHERE,
 )
 ASCENT = Theorem(
     name="ascent",
@@ -108,6 +111,7 @@ ASCENT = Theorem(
     rhs=(step_size - smoothness / 2 * step_size**2) * previous(soft_gradient_norm) ** 2,
     relation=">=",
     proof="policy_gradient/entropy_softmax_pg",
+    starts=ANYWHERE,
 )
 GAP = Theorem(
     name="the gap is a relative entropy",
@@ -118,6 +122,7 @@ GAP = Theorem(
     relation="=",
     since=0,
     proof="policy_gradient/entropy_softmax_pg",
+    starts=ANYWHERE,
 )
 
 
@@ -138,7 +143,7 @@ class EntropySoftmaxPG(Solver[MDP, State]):
         return paper if self.eta is None else self.eta
 
     def init(self, problem: MDP) -> State:
-        return _state(np.zeros(problem.r.shape))
+        return _state(np.zeros_like(problem.r))
 
     def step(self, problem: MDP, state: State) -> State:
         g = exact.soft_softmax_gradient(problem, state.log_pi, self.tau)

@@ -30,7 +30,7 @@ from sympy import exp, log, sqrt
 from mdptk.core import exact
 from mdptk.core.algorithm import Measure, Range, Solver
 from mdptk.core.models import MDP, Array
-from mdptk.theory import Assumption, Cite, Quantity, Theorem, initial, previous
+from mdptk.theory import Assumption, Cite, Quantity, Start, Theorem, initial, previous
 from mdptk.theory.stock import mismatch, per_model, positive_start, suboptimality
 from mdptk.theory.stock_policy import LEAST, chance, coverage, gradient_norm, least, softmax_gain
 from mdptk.theory.symbols import S, gamma, t
@@ -76,6 +76,7 @@ def _too_long(alg: NormalisedSoftmaxPG, problem: MDP) -> str | None:
 
 MEI = "mei2021leveraging"
 DERIVED = "the paper was not at hand: same form, the constant L is derived in proofs, without the paper's sqrt(S)"
+ANYWHERE = Start(r"any $\theta_0$", lambda state: state.theta, lambda alg, problem, theta: _state(theta))
 CONVERGENCE = Theorem(
     name="linear convergence",
     cite=Cite(MEI, "geometry-aware normalised policy gradient in MDPs, with mu = rho"),
@@ -84,6 +85,7 @@ CONVERGENCE = Theorem(
     lhs=suboptimality,
     rhs=initial(suboptimality) * (1 - (2 * log(2) - 1) * (1 - gamma) * least / (L * mismatch * sqrt(S))) ** t,
     proof="policy_gradient/normalised_softmax_pg",
+    starts=ANYWHERE,
 )
 ASCENT = Theorem(
     name="ascent",
@@ -95,6 +97,7 @@ ASCENT = Theorem(
     rhs=(1 + 2 * length * L - exp(length * L)) / L * previous(gradient_norm),
     relation=">=",
     proof="policy_gradient/normalised_softmax_pg",
+    starts=ANYWHERE,
 )
 LOJASIEWICZ = Theorem(
     name="non-uniform Lojasiewicz inequality",
@@ -105,6 +108,7 @@ LOJASIEWICZ = Theorem(
     relation=">=",
     silent="it compares every policy with its own gradient",
     proof="policy_gradient/normalised_softmax_pg",
+    starts=ANYWHERE,
 )
 
 
@@ -126,8 +130,7 @@ class NormalisedSoftmaxPG(Solver[MDP, State]):
         return np.log(2) / curvature(problem) if self.eta is None else self.eta
 
     def init(self, problem: MDP) -> State:
-        theta = np.zeros(problem.r.shape)
-        return State(theta, exact.softmax(theta))
+        return _state(np.zeros_like(problem.r))
 
     def step(self, problem: MDP, state: State) -> State:
         advantage = exact.advantage(problem, state.pi)
@@ -135,5 +138,8 @@ class NormalisedSoftmaxPG(Solver[MDP, State]):
         g = exact.occupancy(problem, state.pi)[..., None] * state.pi * advantage
         norm = np.sqrt((g**2).sum((-2, -1), keepdims=True))
         unit = g / np.where(norm > 0, norm, 1.0)  # where nothing is to be gained it stays
-        theta = state.theta + np.asarray(self.step_size(problem))[..., None, None] * unit
-        return State(theta - theta.max(-1, keepdims=True), exact.softmax(theta))
+        return _state(state.theta + np.asarray(self.step_size(problem))[..., None, None] * unit)
+
+
+def _state(theta: Array) -> State:
+    return State(theta - theta.max(-1, keepdims=True), exact.softmax(theta))

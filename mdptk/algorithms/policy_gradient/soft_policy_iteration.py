@@ -31,7 +31,7 @@ from mdptk.core import exact
 from mdptk.core.algorithm import Positive, Solver
 from mdptk.core.models import MDP, Array
 from mdptk.core.run import Run
-from mdptk.theory import Cite, Theorem, initial, previous
+from mdptk.theory import Cite, Start, Theorem, initial, previous
 from mdptk.theory.quantity import EPS
 from mdptk.theory.stock_policy import (
     log_error,
@@ -60,6 +60,7 @@ def _log_rounding(run: Run) -> Array:
 backward_kl = soft_kl(forward=False, error=_log_rounding)
 
 CEN = "cen2022fast"
+ANYWHERE = Start("any positive policy", lambda state: state.log_pi, lambda alg, problem, x: _state(x))
 LINEAR = Theorem(
     name="linear convergence",
     cite=Cite(CEN, "soft policy iteration: Theorem 1 with eta = (1 - gamma) / tau"),
@@ -67,6 +68,7 @@ LINEAR = Theorem(
     lhs=q_error,
     rhs=gamma**t * initial(q_error),
     proof="policy_gradient/soft_policy_iteration",
+    starts=ANYWHERE,
 )
 POLICIES = Theorem(
     name="policies follow values",
@@ -76,6 +78,7 @@ POLICIES = Theorem(
     lhs=log_error,
     rhs=previous(q_error) / tau,
     proof="policy_gradient/soft_policy_iteration",
+    starts=ANYWHERE,
 )
 QUADRATIC = Theorem(
     name="quadratic convergence",
@@ -85,6 +88,7 @@ QUADRATIC = Theorem(
     lhs=q_error,
     rhs=gamma / (8 * tau * (1 - gamma)) * previous(q_error) ** 2,
     proof="policy_gradient/soft_policy_iteration",
+    starts=ANYWHERE,
 )
 IMPROVEMENT = Theorem(
     name="improvement",
@@ -95,6 +99,7 @@ IMPROVEMENT = Theorem(
     rhs=previous(soft_return) + tau / (1 - gamma) * backward_kl,
     relation="=",
     proof="policy_gradient/soft_policy_iteration",
+    starts=ANYWHERE,
 )
 MONOTONE = Theorem(
     name="monotone improvement",
@@ -106,6 +111,7 @@ MONOTONE = Theorem(
     relation=">=",
     silent="it says that no state and action ever loses: a wrong step does lose somewhere",
     proof="policy_gradient/soft_policy_iteration",
+    starts=ANYWHERE,
 )
 
 
@@ -119,7 +125,7 @@ class SoftPolicyIteration(Solver[MDP, State]):
     theorems: ClassVar[tuple[Theorem, ...]] = (LINEAR, QUADRATIC, POLICIES, IMPROVEMENT, MONOTONE)
 
     def init(self, problem: MDP) -> State:
-        return _state(np.zeros(problem.r.shape))
+        return _state(np.zeros_like(problem.r))
 
     def step(self, problem: MDP, state: State) -> State:
         return _state(problem.q(exact.soft_evaluate(problem, state.log_pi, self.tau)) / self.tau)

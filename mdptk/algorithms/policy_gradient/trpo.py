@@ -36,7 +36,7 @@ from mdptk.core import exact
 from mdptk.core.algorithm import Positive, Solver
 from mdptk.core.models import MDP, Array
 from mdptk.core.run import Run
-from mdptk.theory import Cite, Quantity, Theorem, previous
+from mdptk.theory import Cite, Quantity, Start, Theorem, previous
 from mdptk.theory.quantity import EPS
 from mdptk.theory.stock import batch_first, before, gain, policy, value_rounding
 from mdptk.theory.stock_policy import advantage_before
@@ -102,6 +102,7 @@ epsilon = Quantity(
 )
 
 SCHULMAN = "schulman2015trust"
+ANYWHERE = Start("any positive policy", lambda state: state.log_pi, lambda alg, problem, x: _state(x))
 BOUND = Theorem(
     name="monotonic improvement bound",
     cite=Cite(SCHULMAN, "Theorem 1 with the relative entropy, equation (9)"),
@@ -112,6 +113,7 @@ BOUND = Theorem(
     relation=">=",
     silent="it compares two policies; if they are the same both sides are zero",
     proof="policy_gradient/trpo",
+    starts=ANYWHERE,
 )
 TIGHTER = Theorem(
     name="bound by total variation",
@@ -123,6 +125,7 @@ TIGHTER = Theorem(
     relation=">=",
     silent="it compares two policies; if they are the same both sides are zero",
     proof="policy_gradient/trpo",
+    starts=ANYWHERE,
 )
 TRUST = Theorem(
     name="trust region",
@@ -132,6 +135,7 @@ TRUST = Theorem(
     rhs=radius,
     silent="a run that never moves stays in every region",
     proof="policy_gradient/trpo",
+    starts=ANYWHERE,
 )
 SURROGATE = Theorem(
     name="surrogate improvement",
@@ -142,6 +146,7 @@ SURROGATE = Theorem(
     relation=">=",
     silent="staying is allowed; the maximiser is not worse",
     proof="policy_gradient/trpo",
+    starts=ANYWHERE,
 )
 
 
@@ -155,7 +160,7 @@ class TRPO(Solver[MDP, State]):
     theorems: ClassVar[tuple[Theorem, ...]] = (BOUND, TIGHTER, TRUST, SURROGATE)
 
     def init(self, problem: MDP) -> State:
-        return _state(np.zeros(problem.r.shape))
+        return _state(np.zeros_like(problem.r))
 
     def step(self, problem: MDP, state: State) -> State:
         advantage = exact.advantage(problem, state.pi)
