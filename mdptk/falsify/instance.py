@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mdptk.core import exact
+from mdptk.core.errors import MdptkError
 from mdptk.core.models import MDP, Array, FiniteHorizonMDP, PolicyEvaluation
 
 KINDS = (MDP, FiniteHorizonMDP, PolicyEvaluation)  # what can be searched
@@ -66,6 +67,8 @@ class Instance:
             drift = abs(problem.D @ P - problem.D).sum()
             D = problem.D if drift > 1e-12 * problem.S else None
             return cls(PolicyEvaluation, mdp.P, mdp.r, mdp.rho, mdp.gamma, problem.pi, problem.Phi, D)
+        if not isinstance(problem, MDP):
+            raise MdptkError(f"the falsifier has no instances of {type(problem).__name__} yet")
         mdp = problem.dense()
         return cls(MDP, mdp.P, mdp.r, mdp.rho, mdp.gamma)
 

@@ -111,9 +111,9 @@ STEP = Theorem(
     name="one step",
     cite=Cite(KEY, "the proof of the convergence of OPG-PD, before the change of the gradient is bounded"),
     reason=r"derived: $\Theta_t = \tfrac12\mathbb{E}\|\hat\pi_t - \pi^*\|_2^2 + "
-    r"\tfrac12\|\hat\lambda_t - \lambda^*\|_2^2$ with the occupancy of $\pi^*$ of mass $1/(1-\gamma)$; $\zeta_t$ is that "
-    r"of $\pi_{t-1} - \hat\pi_{t-1}$ plus that of $\hat\pi_t - \pi_{t-1}$; $\delta_t$ is the change from the last gradient "
-    r"but one to the last, times $\hat\pi_t - \pi_{t-1}$ and $\hat\lambda_t - \lambda_{t-1}$",
+    r"\tfrac12\|\hat\lambda_t - \lambda^*\|_2^2$ with the occupancy of $\pi^*$ of mass $1/(1-\gamma)$; $\zeta_t$ is "
+    r"that of $\pi_{t-1} - \hat\pi_{t-1}$ plus that of $\hat\pi_t - \pi_{t-1}$; $\delta_t$ is the change from the last "
+    r"gradient but one to the last, times $\hat\pi_t - \pi_{t-1}$ and $\hat\lambda_t - \lambda_{t-1}$",
     assumes=(slater_condition, wide_bound),
     consecutive=True,
     lhs=distance,
