@@ -46,6 +46,7 @@ mutants: .venv/ready
 nightly: .venv/ready mutants
 	$(BIN)/python -m tests.falsify.false_alarms 14000
 	$(BIN)/python -m tests.solve.enumeration 1000
+	$(BIN)/python -m tests.solve.test_methods_at_scale
 
 # keeps the pins that still fit; make lock UPGRADE=--upgrade takes the newest of everything
 lock: | .venv/ready

@@ -18,10 +18,9 @@ from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
+from numba import prange as numba_range
 from rich.console import Console
 from rich.table import Table
-
-from numba import prange as numba_range
 
 from mdptk.core.models import MDP
 from mdptk.problems.garnet import garnet

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from mdptk.core.matrix_free import MatrixFree
     from mdptk.core.errors import (
         AssumptionViolated,
         Infeasible,
@@ -44,6 +45,7 @@ __all__ = [
     "InvalidModel",
     "InvalidStart",
     "MarkovGame",
+    "MatrixFree",
     "MatrixGame",
     "MdptkError",
     "NotConverged",
@@ -68,6 +70,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "mdptk.core.matrix_free": ("MatrixFree",),
     "mdptk.core.errors": (
         "AssumptionViolated",
         "Infeasible",

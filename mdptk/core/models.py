@@ -16,6 +16,8 @@ import numpy as np
 from mdptk.core.errors import InvalidModel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import ArrayLike
 
 Array = np.ndarray
@@ -104,13 +106,26 @@ def check_rows(P: Any, A: int, first: int = 0) -> None:
             f"P[{first + row // A}, {row % A}] is not a probability vector: sum {total[row]:.12g}, "
             f"{P.indptr[row + 1] - P.indptr[row]} entries"
         )
+def _locked(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and not x.flags.writeable and (x.base is None or _locked(x.base))
+
+
+def _owned(P: Any) -> bool:
+    """Whether `P` is CSR as models keep it, in arrays that nobody can write to: then it is shared, not copied."""
+    return (
+        type(P).__name__ == "csr_array"
+        and P.dtype == np.float64
+        and all(map(_locked, (P.data, P.indices, P.indptr)))
+        and bool(P.has_canonical_format)
+    )
 
 
 def _sparse_kernel(P: Any) -> Any:
     import scipy.sparse as sp  # only for models that are sparse: scipy.sparse costs half a second
 
-    P = sp.csr_array(P, dtype=np.float64, copy=True)
-    P.sum_duplicates()
+    if not _owned(P):
+        P = sp.csr_array(P, dtype=np.float64, copy=True)
+        P.sum_duplicates()
     if max(P.nnz, *P.shape) < 2**31:  # two thirds of the memory, and of the time of a backup
         P.indices, P.indptr = P.indices.astype(np.int32, copy=False), P.indptr.astype(np.int32, copy=False)
     SA, S = P.shape
@@ -119,6 +134,8 @@ def _sparse_kernel(P: Any) -> Any:
     check_rows(P, SA // S)
     for part in (P.data, P.indices, P.indptr):
         part.setflags(write=False)
+        if isinstance(part.base, np.ndarray):  # sum_duplicates keeps the first part of its arrays
+            part.base.setflags(write=False)
     return P
 
 
@@ -194,6 +211,26 @@ class MDP(_Sizes):
     rho: Any = None
     grid: Grid | None = field(default=None, kw_only=True)
 
+    @classmethod
+    def from_triplets(
+        cls, s: ArrayLike, a: ArrayLike, t: ArrayLike, p: ArrayLike, r: ArrayLike, gamma: float,
+        *, S: int | None = None, A: int | None = None, rho: ArrayLike | None = None,
+    ) -> MDP:  # fmt: skip
+        """A sparse model from a list of transitions: see `mdptk.core.construct.from_triplets`."""
+        from mdptk.core.construct import from_triplets
+
+        return from_triplets(s, a, t, p, r, gamma, S=S, A=A, rho=rho)
+
+    @classmethod
+    def from_function(
+        cls, f: Callable[[Array], tuple[Any, ...]], S: int, A: int, gamma: float,
+        *, block: int = 2**14, rho: ArrayLike | None = None,
+    ) -> MDP:  # fmt: skip
+        """A sparse model from a function of blocks of states: see `mdptk.core.construct.from_function`."""
+        from mdptk.core.construct import from_function
+
+        return from_function(f, S, A, gamma, block=block, rho=rho)
+
     def __post_init__(self) -> None:
         gamma = check_discount(self.gamma)
         r = _frozen(self.r, "r")
@@ -211,6 +248,11 @@ class MDP(_Sizes):
     def sparse(self) -> bool:
         """Whether `P` is stored as CSR."""
         return is_sparse(self.P)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of states and actions, as `Backup` has them."""
+        return self.S, self.A
 
     @property
     def batch(self) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ From ``v <= Tv`` the values rise to :math:`V^*` in any order of updates; see sec
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +25,8 @@ from mdptk.solve._sparse import AHEAD, COMPILED_FROM, compiled, csr
 from mdptk.solve.certificates import bracket_of_sweep
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mdptk.core.models import MDP, Array
     from mdptk.solve.certificates import Bracket
 
@@ -41,18 +43,32 @@ def gauss_seidel(mdp: MDP, tol: float) -> tuple[Bracket, int]:
 
     Where passes help little (paths that return), modified policy iteration goes on from the values reached.
     """
+    from mdptk.solve._kernels import relax
+
+    mdp = as_sparse(mdp)
+    order, theta, window = travel(mdp), (1 - mdp.gamma) * tol / 8, min(WINDOW, mdp.S)
+    return passes(mdp, tol, lambda v: relax(*csr(mdp), mdp.r, mdp.gamma, v, order, window, theta, PART, MOST))
+
+
+def as_sparse(mdp: MDP) -> MDP:
+    """The model with ``P`` as CSR."""
+    if mdp.sparse:
+        return mdp
+    import scipy.sparse as sp
+
+    return replace(mdp, P=sp.csr_array(mdp.P.reshape(-1, mdp.S)), grid=None)
+
+
+def passes(mdp: MDP, tol: float, move: Callable[[Array], Any]) -> tuple[Bracket, int]:
+    """Passes `move` over the states, in place, with a backup of all states after each."""
     from mdptk.solve import _kernels
 
-    if not mdp.sparse:
-        import scipy.sparse as sp
-
-        mdp = replace(mdp, P=sp.csr_array(mdp.P.reshape(-1, mdp.S)), grid=None)
     gamma, P, r, kernels = mdp.gamma, csr(mdp), mdp.r, _kernels if compiled(mdp) else _plain
     v = np.full(mdp.S, r.min() / (1 - gamma))  # v <= Tv
-    w, actions, order = np.empty_like(v), np.zeros(mdp.S, int), travel(mdp)
+    w, actions = np.empty_like(v), np.zeros(mdp.S, int)
     least, slow, k = np.inf, 0, 0
     for k in range(1, PASSES):
-        _kernels.relax(*P, r, gamma, v, order, min(WINDOW, mdp.S), (1 - gamma) * tol / 8, PART, MOST)
+        move(v)
         kernels.full_backup(*P, r, gamma, v, w, actions, AHEAD)
         residual = w - v
         low, high, size = residual.min(), residual.max(), max(abs(v.min()), abs(v.max()))

@@ -40,17 +40,17 @@ def _parallel(function: Callable[..., Any]) -> Any:
     return _jit(function, parallel=True)
 
 
-def prefetch(x: Array, i: Any) -> None:
-    """Ask the processor for ``x[i]`` ahead of its use: gathers from far memory overlap, up to four times faster."""
+def _nothing(x: Array, i: Any) -> None:
+    """What prefetching comes to without numba."""
 
 
+prefetch: Any = _nothing
 if numba is not None:
     from numba.core import cgutils, types
     from numba.extending import intrinsic
 
-    @intrinsic
-    def prefetch(typing: Any, x: Any, i: Any) -> Any:
-        """Ask the processor for ``x[i]``: an instruction without effect on the result."""
+    def _prefetch(typing: Any, x: Any, i: Any) -> Any:
+        """Ask the processor for ``x[i]`` ahead of its use: gathers from far memory overlap, up to four times faster."""
 
         def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             from llvmlite import ir
@@ -64,6 +64,8 @@ if numba is not None:
             return context.get_dummy_value()
 
         return types.void(x, i), code
+
+    prefetch = intrinsic(unwrap(_prefetch))
 
 
 @_jit
@@ -119,7 +121,7 @@ def backup(
     ``start[s]`` to ``start[s + 1]``. Returns the extremes of ``w - v`` and how many rows of ``P`` were read.
     """
     S, A = r.shape
-    start, columns, weights, light = compact
+    start, columns, weights, _ = compact
     low, high, read = np.inf, -np.inf, 0
     for block in prange((S + BLOCK - 1) // BLOCK):
         first, last = block * BLOCK, min(S, block * BLOCK + BLOCK)
@@ -198,7 +200,7 @@ def residual(v: Array, w: Array, middle: float, span: float, x: Array) -> None:
 
 
 @_parallel
-def sweep(compact: tuple[Array, ...], gamma: float, res: Array, x: Array, y: Array, ahead: int) -> tuple[float, float]:
+def sweep(compact: tuple[Array, ...], gamma: float, res: Array, x: Array, y: Array, ahead: int) -> Any:
     r"""One sweep in float32 under the policy, :math:`y = \text{res} + \gamma P_\pi x`; the extremes of ``y - x``."""
     start, columns, _, light = compact
     low, high = np.float32(np.inf), np.float32(-np.inf)
@@ -239,13 +241,55 @@ def correct(v: Array, x: Array, span: float, constant: float) -> tuple[float, fl
 
 
 @_jit
+def update(indptr: Array, indices: Array, data: Array, r: Array, gamma: float, v: Array, s: Any) -> float:
+    r"""Gauss-Seidel, :math:`\max_a (r(s,a) + \gamma\sum_{s'\ne s} P(s'|s,a)\, v(s')) / (1 - \gamma P(s|s,a))`."""
+    A = r.shape[1]
+    best = -np.inf
+    for a in range(A):
+        x, stay = 0.0, 0.0
+        for j in range(np.uint64(indptr[s * A + a]), np.uint64(indptr[s * A + a + 1])):
+            if indices[j] == s:
+                stay += data[j]
+            else:
+                x += data[j] * v[indices[j]]
+        q = r[s, a] + gamma * x
+        if stay > 0:
+            q /= 1 - gamma * stay
+        best = max(best, q)
+    return best
+
+
+@_jit
+def relax_parts(
+    indptr: Array, indices: Array, data: Array, r: Array, gamma: float, v: Array, order: Array, ends: Array,
+    theta: float, most: int,
+) -> int:  # fmt: skip
+    """Gauss-Seidel on one part of `order` after the other, each until no value in it changes by more than `theta`.
+
+    A part of one state takes one update. Returns the number of updates.
+    """
+    begin, work = 0, 0
+    for end in ends:
+        for _ in range(most):
+            change = 0.0
+            for k in range(begin, end):
+                s = order[k]
+                x = update(indptr, indices, data, r, gamma, v, s)
+                change = max(change, abs(x - v[s]))
+                v[s] = x
+            work += end - begin
+            if end - begin == 1 or not change > theta:
+                break
+        begin = end
+    return work
+
+
+@_jit
 def relax(
     indptr: Array, indices: Array, data: Array, r: Array, gamma: float, v: Array, order: Array,
     window: int, theta: float, part: float, most: int,
 ) -> int:  # fmt: skip
     r"""Gauss-Seidel in a sliding window: states in `order`, in place, until no value in the window changes by much.
-
-    .. math:: v(s) \leftarrow \max_a \frac{r(s,a) + \gamma\sum_{s'\ne s} P(s'|s,a)\, v(s')}{1 - \gamma P(s|s,a)}
 
     Much is `theta`, or `part` of what the first sweep of the window changed. The window moves by half its length, so
     that every state is also seen with those that come after it. Returns the number of updates.
@@ -264,18 +308,7 @@ def relax(
                     prefetch(data, at)
                     prefetch(data, min(at + np.uint64(8), last))
                 s = order[k]
-                best = -np.inf
-                for a in range(A):
-                    x, stay = 0.0, 0.0
-                    for j in range(np.uint64(indptr[s * A + a]), np.uint64(indptr[s * A + a + 1])):
-                        if indices[j] == s:
-                            stay += data[j]
-                        else:
-                            x += data[j] * v[indices[j]]
-                    q = r[s, a] + gamma * x
-                    if stay > 0:
-                        q /= 1 - gamma * stay
-                    best = max(best, q)
+                best = update(indptr, indices, data, r, gamma, v, s)
                 change = max(change, abs(best - v[s]))
                 v[s] = best
             work += end - begin

@@ -16,6 +16,8 @@ from mdptk.core.errors import NotConverged
 from mdptk.solve.certificates import WIDE, Bracket, bracket
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mdptk.core.models import MDP, Array
 
 PATIENCE = 3  # refinements without progress once the residual is rounding
@@ -33,8 +35,13 @@ def newton(mdp: MDP, actions: Array, residual: Array) -> Array:
     return np.linalg.solve(np.eye(mdp.S) - mdp.gamma * mdp.P[s, actions], residual)
 
 
-def policy_iteration(mdp: MDP, tol: float, v: Array | None = None) -> tuple[Bracket, int]:
-    """Bounds on the optimal value that are `tol` apart, and the number of linear solves, from any guess `v`."""
+def policy_iteration(
+    mdp: MDP, tol: float, v: Array | None = None, solver: Callable[[MDP, Array, Array], Array] = newton
+) -> tuple[Bracket, int]:
+    """Bounds on the optimal value that are `tol` apart, and the number of linear solves, from any guess `v`.
+
+    `solver` solves for the correction of `v`, as `newton` does or less exactly.
+    """
     v = np.zeros(mdp.S, WIDE) if v is None else v.astype(WIDE)
     reached, idle, k = float("inf"), 0, 0
     for k in range(1000 + 10 * mdp.S):  # a handful is usual; one per state when news goes one state per policy
@@ -45,7 +52,7 @@ def policy_iteration(mdp: MDP, tol: float, v: Array | None = None) -> tuple[Brac
         if idle >= PATIENCE and abs(b.residual).max() <= 4 * b.noise:
             break
         try:
-            v = v + newton(mdp, b.actions, b.residual.astype(np.float64))
+            v = v + solver(mdp, b.actions, b.residual.astype(np.float64))
         except np.linalg.LinAlgError:  # 1 - gamma is of the size of one rounding
             break
         if not np.isfinite(v).all():

@@ -87,10 +87,10 @@ class Ceiling:
 
 def backups(mdp: MDP, v: Array, actions: Array | None = None) -> Backups:
     """The fastest `Backups` for a model, from `v`; `actions` is a first guess of the policy, best `r` if None."""
-    actions = mdp.r.argmax(1) if actions is None else actions
+    first = mdp.r.argmax(1) if actions is None else actions
     if not mdp.sparse:
-        return Dense(mdp, v, actions)
-    return Sparse(mdp, v, actions, import_module(f"mdptk.solve.{'_kernels' if compiled(mdp) else '_plain'}"))
+        return Dense(mdp, v, first)
+    return Sparse(mdp, v, first, import_module(f"mdptk.solve.{'_kernels' if compiled(mdp) else '_plain'}"))
 
 
 def compiled(mdp: MDP) -> bool:

@@ -126,10 +126,22 @@ def bracket_of_sweep(mdp: MDP, w: Array, actions: Array, extremes: tuple[float, 
     with np.errstate(over="ignore", invalid="ignore"):
         u = np.finfo(np.float64).eps / 2
         n = successors(mdp.P)
-        low, high = _loose_moduli(mdp.gamma, n + 4)
+        noise = (n + 4) * u * (WIDE(max(mdp.r.max(), -mdp.r.min())) + size) * (1 + 8 * U) + TINY
+    return bracket_of_residual(mdp.gamma, w, actions, extremes, noise, n + 4)
+
+
+def bracket_of_residual(
+    gamma: float, w: Array, actions: Array, extremes: tuple[float, float], noise: Any, terms: int = 0
+) -> Bracket:  # fmt: skip
+    """Bounds from ``w = Tv`` and the extremes of ``w - v``, computed in float64 up to `noise` in every entry of `w`.
+
+    Rows of ``P`` sum to one within 1e-9, in sums of `terms` terms.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        low, high = _loose_moduli(gamma, terms)
         if not high < 1:
             return Bracket(np.full_like(w, -np.inf), np.full_like(w, np.inf), actions, w, float("inf"))
-        noise = (n + 4) * u * (WIDE(max(mdp.r.max(), -mdp.r.min())) + size) * (1 + 8 * U) + TINY
+        noise = WIDE(noise) + TINY
         least, most = np.nextafter(extremes[0], -np.inf), np.nextafter(extremes[1], np.inf)
         above = float_above(_up(noise + _shift(WIDE(most), noise, low, high)))
         below = float_above(_up(noise + _shift(WIDE(-least), noise, low, high)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mdptk.core.matrix_free import MatrixFree
 from mdptk.core.errors import InvalidHyperparameter, InvalidModel
 from mdptk.core.exact import one_hot
 from mdptk.core.games import MarkovGame, MatrixGame
@@ -15,16 +16,20 @@ from mdptk.core.models import CMDP, MDP, AverageRewardMDP, FiniteHorizonMDP
 from mdptk.core.robust import RobustMDP
 from mdptk.core.total import TotalRewardMDP
 from mdptk.solve import _average, _total
+from mdptk.solve._anderson import anderson
 from mdptk.solve._backward_induction import backward_induction
 from mdptk.solve._constrained import solve_constrained
 from mdptk.solve._end_components import ELIMINATED
 from mdptk.solve._exact_rational import solve_exact
 from mdptk.solve._games import solve_game, solve_matrix_exactly
 from mdptk.solve._gauss_seidel import RADIUS, SMALL, gauss_seidel, long_paths
+from mdptk.solve._inexact_policy_iteration import inexact_policy_iteration
 from mdptk.solve._linear_program import dual_linear_program, linear_program
+from mdptk.solve._matrix_free import anderson_backup, value_iteration_backup
 from mdptk.solve._modified_policy_iteration import modified_policy_iteration
 from mdptk.solve._policy_iteration import policy_iteration
 from mdptk.solve._robust import robust_policy_iteration
+from mdptk.solve._topological import topological
 from mdptk.solve._value_iteration import value_iteration
 from mdptk.solve.solution import AverageSolution, RobustSolution, Solution, Unsupported
 
@@ -37,6 +42,9 @@ METHODS: dict[type, dict[str, Callable[..., Any]]] = {
         "pi": policy_iteration,
         "mpi": modified_policy_iteration,
         "gs": gauss_seidel,
+        "topological": topological,
+        "ipi": inexact_policy_iteration,
+        "anderson": anderson,
         "lp": linear_program,
         "lp-dual": dual_linear_program,
     },
@@ -50,6 +58,7 @@ METHODS: dict[type, dict[str, Callable[..., Any]]] = {
     TotalRewardMDP: {"ii": _total.interval_iteration, "pi": _total.policy_iteration},
     CMDP: {"lp": solve_constrained},
     RobustMDP: {"vi": value_iteration, "pi": robust_policy_iteration},
+    MatrixFree: {"anderson": anderson_backup, "vi": value_iteration_backup},
 }
 DENSE_SOLVE = 500  # states up to which a dense linear solve takes milliseconds
 
@@ -61,19 +70,22 @@ def solve(problem: Any, *, tol: float = 1e-8, method: str = "auto", exact: bool 
     ----------
     problem
         One `MDP`, `AverageRewardMDP` or `TotalRewardMDP` (dense or sparse), `FiniteHorizonMDP`, `CMDP`, `RobustMDP`,
-        `MatrixGame` or `MarkovGame`.
+        `MatrixGame`, `MarkovGame`, or `MatrixFree`; any other object with ``gamma``, ``shape`` and ``q(v)`` is taken as
+        a `MatrixFree` whose rounding is that of full rows.
     tol
         Largest distance of the bounds, positive, in the units of the value.
     method
         For `MDP`: ``"vi"`` (value iteration), ``"pi"`` (policy iteration), ``"mpi"`` (modified policy iteration),
-        ``"gs"`` (Gauss-Seidel in the order of travel), ``"lp"`` and ``"lp-dual"`` (linear programming); for
+        ``"gs"`` (Gauss-Seidel in the order of travel), ``"topological"`` (strongly connected components one by one),
+        ``"ipi"`` (inexact policy iteration with GMRES), ``"anderson"`` (value iteration with Anderson acceleration),
+        ``"lp"`` and ``"lp-dual"`` (linear programming); for
         `FiniteHorizonMDP`: ``"backward"``; for `AverageRewardMDP`, of any structure: ``"rvi"`` (relative value
         iteration), ``"pi"`` (policy iteration), ``"lp"`` and ``"lp-dual"``; for `TotalRewardMDP`: ``"ii"`` (interval
         iteration) and ``"pi"``; for `CMDP`: ``"lp"`` (linear programming); for `RobustMDP`: ``"vi"`` and ``"pi"``,
         robust value and policy iteration; for `MatrixGame`: ``"lp"``; for `MarkovGame`: ``"pi"`` (Hoffman and Karp) and
-        ``"shapley"`` (value iteration). ``"auto"`` takes policy iteration for dense models of up to 500 states,
-        Gauss-Seidel for large sparse ones with long paths, and modified policy iteration for all others. Without
-        discount it takes policy iteration up to 2000 states and sweeps beyond.
+        ``"shapley"`` (value iteration); for `MatrixFree`: ``"anderson"`` and ``"vi"``. ``"auto"`` takes policy
+        iteration for dense models of up to 500 states, Gauss-Seidel for large sparse ones with long paths, and modified
+        policy iteration for all others. Without discount it takes policy iteration up to 2000 states and sweeps beyond.
     exact
         For `MDP` and `FiniteHorizonMDP` of up to a few hundred states: answer in rational numbers, with python-flint.
         Returns an `ExactSolution`, whose policy is proved optimal and whose bounds are neighbouring float64 numbers;
@@ -126,12 +138,14 @@ def solve(problem: Any, *, tol: float = 1e-8, method: str = "auto", exact: bool 
     if isinstance(problem, MatrixGame | MarkovGame):
         with np.errstate(over="ignore", invalid="ignore"):
             return replace(solve_game(problem, tol, method), seconds=time.perf_counter() - start)
+    if not isinstance(problem, tuple(METHODS)) and all(hasattr(problem, name) for name in ("gamma", "shape", "q")):
+        problem = MatrixFree(problem.q, problem.shape, problem.gamma)
     methods = next((methods for kind, methods in METHODS.items() if isinstance(problem, kind)), None)
     if methods is None:
         known = ", ".join(kind.__name__ for kind in (*METHODS, MatrixGame, MarkovGame))
         raise Unsupported(f"solve has no method for {type(problem).__name__}; it solves {known}")
     model = problem.mdp if isinstance(problem, CMDP) else problem
-    if model.r.ndim != 2 + isinstance(model, FiniteHorizonMDP):
+    if not isinstance(problem, MatrixFree) and model.r.ndim != 2 + isinstance(model, FiniteHorizonMDP):
         raise InvalidModel(f"solve takes one model at a time, not {problem!r}")
     method, reason = _choose(problem, methods) if method == "auto" else (method, "asked for")
     if method not in methods:
@@ -142,7 +156,7 @@ def solve(problem: Any, *, tol: float = 1e-8, method: str = "auto", exact: bool 
             return replace(answer, seconds=time.perf_counter() - start, reason=reason)
         b, iterations = methods[method](problem, tol)
     value = b.lower + (b.upper - b.lower) / 2
-    policy = one_hot(b.actions, problem.A)
+    policy = one_hot(b.actions, problem.shape[1] if isinstance(problem, MatrixFree) else problem.A)
     extra = (problem.ambiguity.kernel(b.guess),) if isinstance(problem, RobustMDP) else ()
     for x in (value, policy, b.lower, b.upper, *extra):
         x.setflags(write=False)
@@ -167,6 +181,8 @@ def _choose(problem: Any, methods: dict[str, Any]) -> tuple[str, str]:
             return "pi", f"{problem.S} states: a linear solve per policy is cheap up to {ELIMINATED} states"
         sweeps = "rvi" if isinstance(problem, AverageRewardMDP) else "ii"
         return sweeps, f"{problem.S} states: a linear solve may fill in above {ELIMINATED} states"
+    if isinstance(problem, MatrixFree):
+        return "anderson", "matrix-free: all that can be asked for is a backup, and acceleration saves most of them"
     if problem.sparse and long_paths(problem):
         return "gs", (
             f"sparse, {problem.S} states, long paths ({RADIUS} steps reach less than {SMALL:.0%} of them): one pass in "
