@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from mdptk.core.matrix_free import MatrixFree
     from mdptk.core.errors import (
         AssumptionViolated,
         Infeasible,
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
         Unbounded,
     )
     from mdptk.core.games import MarkovGame, MatrixGame
+    from mdptk.core.matrix_free import MatrixFree
     from mdptk.core.models import CMDP, MDP, AverageRewardMDP, FiniteHorizonMDP, PolicyEvaluation
     from mdptk.core.robust import RobustMDP
     from mdptk.core.run import Run, run

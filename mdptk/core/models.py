@@ -106,6 +106,8 @@ def check_rows(P: Any, A: int, first: int = 0) -> None:
             f"P[{first + row // A}, {row % A}] is not a probability vector: sum {total[row]:.12g}, "
             f"{P.indptr[row + 1] - P.indptr[row]} entries"
         )
+
+
 def _locked(x: Any) -> bool:
     return isinstance(x, np.ndarray) and not x.flags.writeable and (x.base is None or _locked(x.base))
 
@@ -258,11 +260,6 @@ class MDP(_Sizes):
     def batch(self) -> tuple[int, ...]:
         """Leading axes: () for one model."""
         return self.r.shape[:-2]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Numbers of states and actions."""
-        return self.S, self.A
 
     @property
     def terms(self) -> int:

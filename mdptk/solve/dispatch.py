@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mdptk.core.matrix_free import MatrixFree
 from mdptk.core.errors import InvalidHyperparameter, InvalidModel
 from mdptk.core.exact import one_hot
 from mdptk.core.games import MarkovGame, MatrixGame
+from mdptk.core.matrix_free import MatrixFree
 from mdptk.core.models import CMDP, MDP, AverageRewardMDP, FiniteHorizonMDP
 from mdptk.core.robust import RobustMDP
 from mdptk.core.total import TotalRewardMDP

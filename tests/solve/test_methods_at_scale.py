@@ -10,8 +10,8 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mdptk.core.matrix_free import MatrixFree
 from mdptk.core.errors import InvalidModel, NotConverged
+from mdptk.core.matrix_free import MatrixFree
 from mdptk.core.models import MDP
 from mdptk.problems.garnet import garnet
 from mdptk.problems.riverswim import riverswim
