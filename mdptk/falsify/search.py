@@ -15,9 +15,7 @@ import numpy as np
 from mdptk import registry
 from mdptk.core.algorithm import Algorithm, Learner, Solver
 from mdptk.core.errors import MdptkError
-from mdptk.core.games import MarkovGame, MatrixGame
 from mdptk.core.models import MDP, check_discount
-from mdptk.core.robust import RobustMDP
 from mdptk.falsify import moves
 from mdptk.falsify.adapt import adapt
 from mdptk.falsify.gallery import gallery
@@ -95,9 +93,6 @@ def falsify(
     if gamma is not None and hasattr(kind, "H"):
         raise MdptkError(f"gamma = {gamma}: {name} is about a {kind.__name__}, which has no discount")
     gamma = None if gamma is None else check_discount(gamma)
-    if type(base).model() in (RobustMDP, MatrixGame, MarkovGame):
-        kind = type(base).model().__name__
-        raise MdptkError(f"{name} is about {kind}, of which there are no instances to search yet")
     archive = Archive(None if out is None else Path(out), name, seed)
     search = Search(th, base, fixed, seed, time.monotonic() + budget, runs or 10**12, archive, gamma)
     began = time.monotonic()
