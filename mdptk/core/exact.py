@@ -8,7 +8,7 @@ numpy arrays and, inside a compiled run, on jax arrays.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -473,10 +473,6 @@ def soft_optimal(mdp: MDP, tau: Any) -> SoftOptimum:
 # optima ---------------------------------------------------------------------------------------------------------
 
 
-@overload
-def optimal(problem: MDP | FiniteHorizonMDP) -> Optimum: ...
-@overload
-def optimal(problem: AverageRewardMDP) -> AverageOptimum: ...
 @lru_cache(maxsize=256)
 def optimal(problem: MDP | FiniteHorizonMDP | AverageRewardMDP) -> Any:
     """Optimal values and a deterministic optimal policy, by policy iteration or backward induction.
