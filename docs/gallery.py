@@ -23,8 +23,11 @@ import numpy as np
 
 from mdptk import registry
 from mdptk.core.algorithm import Learner
+from mdptk.core.errors import InvalidModel
+from mdptk.falsify import recorded
+from mdptk.falsify.recorded import Kept
 from mdptk.falsify.result import code
-from mdptk.plotting import GREY, LHS, PAPER, RHS, labels, plot_ratios, plot_sides, sparkline, svg, tightness
+from mdptk.plotting import GREY, LHS, PAPER, RHS, labels, plot_model, plot_ratios, plot_sides, sparkline, svg, tightness
 from mdptk.sweep import COUNTEREXAMPLE, Job, Row, Sides, check_jobs, counterexample_jobs, standard_jobs
 from mdptk.theory import Asymptotic, Geometric, InExpectation, Theorem, WithProbability
 from mdptk.theory.pretty import clock, plain
@@ -117,7 +120,7 @@ def _fingerprint(cls: type) -> str:
     """Hash of everything that a page depends on: the library without its algorithms, this file, the algorithm."""
     package, shelves = ROOT / "mdptk", ROOT / "mdptk" / "algorithms"
     library = [p for p in sorted(package.rglob("*.py")) if shelves not in p.parents]
-    sources = [*library, Path(__file__), Path(inspect.getfile(cls))]
+    sources = [*library, recorded.PATH, Path(__file__), Path(inspect.getfile(cls))]
     return hashlib.sha256(b"".join(p.read_bytes() for p in sources)).hexdigest()[:16]
 
 
@@ -211,6 +214,9 @@ def _theorem(theorem: Theorem, rows: list[Row]) -> str:
     best = _drawn(theorem, rows)
     if best is not None:
         parts += [_figure(theorem, rows, best), _checked(theorem, rows, best)]
+    kept = recorded.shipped().get(f"{rows[0].algorithm}.{theorem.slug}")
+    if kept is not None:
+        parts.append(_searched(theorem, kept))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -305,6 +311,37 @@ def _drawn(theorem: Theorem, rows: list[Row]) -> Row | None:
     return max(few, key=merit, default=None)
 
 
+def _searched(theorem: Theorem, kept: Kept) -> str:
+    """How tight a search found the theorem, with the instance: run again here, so what is said is what happens."""
+    result, ratio = kept.again()
+    counts = {"slack": "the excess over the right side, in units of the rounding error"}
+    what = counts.get(kept.unit, f"the ratio {kept.unit}")
+    head = f"**Tightness.** The largest value that a search over instances found of {what}: **{_ratio(ratio)}**."
+    if kept.violated:
+        head += " It breaks the statement."
+    details = f"<details><summary>The instance, {html.escape(repr(kept.problem))}</summary>"
+    with mpl.rc_context(PAPER | {"font.size": 9}):
+        try:
+            axes = plot_model(kept.problem)
+        except InvalidModel:
+            drawing = ""
+        else:
+            drawing = _unique(svg(axes.figure), f"instance-{theorem.slug}")
+            plt.close(axes.figure)
+    figure = f'```{{raw}} html\n<figure class="sides one">\n{drawing}\n</figure>\n```' if drawing else ""
+    python = f"```python\n{code(theorem, result)}\n```"
+    shell = f"```{{code-block}} console\n$ {kept.search}\n```"
+    return "\n\n".join(part for part in (head, details, figure, python, shell, "</details>") if part)
+
+
+def _unique(drawing: str, prefix: str) -> str:
+    """A picture in one line, with ids that are unique within the page and the colours of the page."""
+    drawing = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", drawing)
+    for colour, name in ((LHS, "var(--lhs)"), (RHS, "var(--rhs)"), (GREY, "var(--grey)"), ("#000000", "currentColor")):
+        drawing = drawing.replace(colour, name)
+    return drawing.replace("\n", " ")
+
+
 def _figure(theorem: Theorem, rows: list[Row], best: Row) -> str:
     """Both sides on the best row; beside them, where it says something, the ratio on all problems."""
     curves = {row.problem: row.sides for row in rows if row.sides is not None}
@@ -321,10 +358,7 @@ def _figure(theorem: Theorem, rows: list[Row], best: Row) -> str:
         drawing = svg(fig)
         plt.close(fig)
     where = f"on {html.escape(best.problem)}, {html.escape(best.model)}"
-    drawing = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{theorem.slug}-", drawing)  # unique within the page
-    for colour, name in ((LHS, "var(--lhs)"), (RHS, "var(--rhs)"), (GREY, "var(--grey)"), ("#000000", "currentColor")):
-        drawing = drawing.replace(colour, name)
-    drawing = drawing.replace("\n", " ")
+    drawing = _unique(drawing, theorem.slug)
     return (
         f'```{{raw}} html\n<figure class="sides{"" if two else " one"}" role="img" '
         f'aria-label="{html.escape(theorem.name)}: both sides {where}">\n{drawing}\n'

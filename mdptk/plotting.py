@@ -19,7 +19,7 @@ from matplotlib.textpath import TextPath
 
 from mdptk.core.errors import InvalidModel, MdptkError
 from mdptk.core.exact import check_policy
-from mdptk.core.models import MDP, Array
+from mdptk.core.models import MDP, Array, is_sparse
 from mdptk.core.run import Run
 from mdptk.sweep import Row, Sides, sides
 from mdptk.theory import Theorem
@@ -38,6 +38,7 @@ COLOURS = {
 }
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 EM = 200  # units in which formulas are drawn: whole numbers are exact enough
+LARGEST_TABLE = 12  # states of a model that is shown as a table
 LONGEST_LABEL = 90  # characters of LaTeX; a longer right side is called "bound"
 
 
@@ -234,6 +235,45 @@ def plot_policy(mdp: MDP, pi: Any, *, values: Any = None, ax: Axes | None = None
     ax.set_yticks(np.arange(rows + 1) - 0.5, [])
     ax.grid(lw=0.5, color=GREY)
     ax.tick_params(length=0)
+    return ax
+
+
+def plot_model(problem: Any, *, ax: Axes | None = None) -> Axes:
+    """A small model as a table: a row for each state and action, the probabilities of what comes next, the reward.
+
+    Cells are as dark as they are likely. Of a model with stages the first is shown; of a policy that is evaluated there
+    is a column, too.
+
+    Raises
+    ------
+    InvalidModel
+        If it has more than `LARGEST_TABLE` rows or columns, or is no `MDP`, `FiniteHorizonMDP` or `PolicyEvaluation`.
+    """
+    mdp = getattr(problem, "mdp", problem)
+    P, r = getattr(mdp, "P", None), getattr(mdp, "r", None)
+    if P is None or r is None or is_sparse(P) or P.shape[-1] > LARGEST_TABLE or r.size > LARGEST_TABLE**2:
+        raise InvalidModel(f"{problem!r} cannot be shown as a table")
+    if hasattr(mdp, "H"):
+        P, r = P[0], r[0]
+    S, A = r.shape
+    pi = getattr(problem, "pi", None)
+    extra = [("r", r.reshape(-1)), *([("π", pi.reshape(-1))] if pi is not None else [])]
+    ax = _axes(ax, figsize=(1.2 + 0.55 * (S + len(extra)), 0.8 + 0.3 * S * A))
+    ax.imshow(P.reshape(S * A, S), cmap="Blues", vmin=0, vmax=1.6, aspect="auto")
+    columns = [*((j, P.reshape(S * A, S)[:, j]) for j in range(S)), *((S + k, x) for k, (_, x) in enumerate(extra))]
+    for j, column in columns:
+        for i, x in enumerate(column):
+            if x or j >= S:
+                ax.text(j, i, f"{x:.3g}", ha="center", va="center", fontsize="small")
+    for s in range(1, S):
+        ax.axhline(s * A - 0.5, color=GREY, lw=0.6)
+    ax.set_xlim(-0.5, S + len(extra) - 0.5)
+    ax.set_xticks(range(S + len(extra)), [*(f"s′={s}" for s in range(S)), *(name for name, _ in extra)])
+    ax.set_yticks(range(S * A), [f"s={s}, a={a}" for s in range(S) for a in range(A)])
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
     return ax
 
 

@@ -22,6 +22,7 @@ import numpy as np
 from mdptk import plotting, registry
 from mdptk.core.algorithm import Algorithm
 from mdptk.core.errors import MdptkError
+from mdptk.falsify import recorded
 from mdptk.falsify.result import code
 from mdptk.sweep import Row
 from mdptk.theory import Theorem
@@ -277,7 +278,7 @@ def _theorem(cls: type[Algorithm], th: Theorem, rows: Sequence[Row]) -> str:
     rest = sorted(rows, key=lambda r: (not r.broken, -_or_zero(r.ratio)))
     return (
         f'<article id="{_id(cls, th)}"><h3>{_esc(th.name[:1].upper() + th.name[1:])}</h3>'
-        f'<div class="statement">{_statement(th)}</div>{_facts(th)}{_figure(th, rows)}'
+        f'<div class="statement">{_statement(th)}</div>{_facts(cls, th)}{_figure(th, rows)}'
         f'<div class="wide"><table class="rows"><thead><tr><th>problem</th><th>verdict</th><th></th>'
         f'<th class="num">ratio</th><th class="num">seconds</th><th>both sides</th><th>again</th></tr></thead>'
         f"<tbody>{''.join(map(_row, rest))}</tbody></table></div></article>"
@@ -291,7 +292,7 @@ def _statement(th: Theorem) -> str:
     return f'{shown}<details class="tex"><summary>LaTeX</summary><code>{_esc(th.latex)}</code></details>'
 
 
-def _facts(th: Theorem) -> str:
+def _facts(cls: type[Algorithm], th: Theorem) -> str:
     found = reference(th.cite.key)
     source = _esc(citation(th.cite))
     if found and found.link:
@@ -306,6 +307,10 @@ def _facts(th: Theorem) -> str:
         facts["iterate"] = th.iterate
     if th.silent:
         facts["silent"] = f"{_prose(th.silent)}"
+    kept = recorded.shipped().get(_id(cls, th))
+    if kept is not None:
+        found = f"{_ratio(kept.ratio)} ({_esc(kept.unit)}), the largest that a search found"
+        facts["tightness"] = f"{found}: <code>{_esc(kept.search)}</code>"
     if th.starts:
         facts["starts"] = f"from {_prose(th.starts.text)}"
     if th.counterexample:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,12 @@ def load(path: Path = PATH) -> dict[str, Kept]:
         return {name: _kept(name, entry) for name, entry in data.items() if _known(name)}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise MdptkError(f"{path} holds no recorded searches: {type(error).__name__}: {error}") from None
+
+
+@cache
+def shipped() -> dict[str, Kept]:
+    """The results that the package ships, read once."""
+    return load()
 
 
 def _known(name: str) -> bool:

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from sympy import Float, exp, log
+from sympy import Float, Rational, exp, log
 
 import mdptk
 from mdptk import MDP, FiniteHorizonMDP, PolicyEvaluation, registry, run
@@ -85,6 +85,7 @@ FALSE = {
         mean_path_td.AVERAGE.rhs / 4,
     ),
     "TDZero, half of the mean square": (td_zero.TDZero, td_zero.MEAN_SQUARE, td_zero.MEAN_SQUARE.rhs / 2),
+    "UCBVI, half of the surpluses": (ucbvi.UCBVI, ucbvi.SURPLUS_IDENTITY, ucbvi.SURPLUS_IDENTITY.rhs / 2),
 }
 
 
@@ -97,6 +98,38 @@ def test_false_variants_are_refuted(name):
     assert not false.unmet(found.alg, found.problem)
     assert not false.check(run(found.alg, found.problem, found.steps, seed=found.seed, repeats=found.repeats)).ok
     assert theorem.check(run(found.alg, found.problem, found.steps, seed=found.seed, repeats=found.repeats)).ok
+
+
+def test_the_forgotten_factor_of_mirror_descent_is_refuted():
+    found = falsify("GeometricPMD.linear-convergence,-factor-forgotten", budget=50)
+    assert isinstance(found, Counterexample)
+    assert found.how == "60 digits"
+    assert "judged in 60 digits" in found.headline
+    assert execute(found).ok is False
+
+
+def test_a_theorem_about_one_start_is_refuted_at_another():
+    """From the uniform policy NPG converges like log A; from the wrong corner it takes its time."""
+    anywhere = replace(npg.CONVERGENCE, name="anywhere", starts=npg.ANYWHERE, proof="")
+    found = falsify((npg.NPG, anywhere), budget=55)
+    assert isinstance(found, Counterexample)
+    assert found.start is not None
+    assert f"start={{'theta': {found.start.theta.tolist()}" in found.code
+    result = run(found.alg, found.problem, found.steps, start=found.start)
+    assert not anywhere.check(result).ok
+    with pytest.raises(mdptk.AssumptionViolated, match="speaks of runs that begin where init does"):
+        npg.CONVERGENCE.check(result)
+
+
+def test_only_exact_rationals_see_a_hair():
+    """The convergence of value iteration less one part in 10^18, which float64 cannot see at all."""
+    rhs = value_iteration.CONVERGENCE.rhs * (1 - Rational(1, 10**18))
+    found = falsify((VI, replace(value_iteration.CONVERGENCE, rhs=rhs, name="hair", proof="")), budget=50)
+    assert isinstance(found, Counterexample)
+    assert found.how == "exact rationals"
+    assert found.origin == "tiny"
+    assert "by too little for float64" in found.verdict.note
+    assert found.problem.S == found.problem.A == 1  # shrunk in exact rationals, too
 
 
 def test_a_planted_error_is_found():
@@ -124,6 +157,16 @@ TIGHT = (
 )
 
 
+def test_greedy_loss_is_tight_at_a_given_discount():
+    found = falsify("ValueIteration.greedy-loss", gamma=0.9, budget=50, runs=6000)
+    assert 0.99 < found.ratio < 1 + 1e-6
+    assert found.problem.gamma == 0.9
+    with pytest.raises(MdptkError, match=r"gamma = 1.5 is not in \[0, 1\)"):
+        falsify("ValueIteration.greedy-loss", gamma=1.5)
+    with pytest.raises(MdptkError, match="which has no discount"):
+        falsify("UCBVI.optimism", gamma=0.5)
+
+
 @pytest.mark.parametrize(("name", "runs"), TIGHT)
 def test_tight_ones_are_driven_above_099(name, runs):
     found = falsify(name, budget=50, runs=runs)
@@ -136,6 +179,7 @@ def test_tight_ones_are_driven_above_099(name, runs):
 ROOM = (  # what the search reaches in a few thousand runs: bounds with room for one constant halved
     ("NPG.global-convergence", 1000, 0.15, 0.7),
     ("MeanPathTD.average-iterate", 300, 0.25, 0.5),
+    ("UCBVI.regret-by-surpluses", 2, 0.0, 0.5),
 )
 
 
@@ -250,6 +294,9 @@ def test_nothing_judged_is_said():
 
 
 def test_what_cannot_be_falsified_is_an_error():
+    cmdp = next(f"{n}.{c.theorems[0].slug}" for n, c in registry.find().items() if c.model() is mdptk.CMDP)
+    with pytest.raises(MdptkError, match="is about a CMDP; instances that can be searched are MDP"):
+        falsify(cmdp)
     with pytest.raises(MdptkError, match="no algorithm is called"):
         falsify("Nobody.theorem")
 
@@ -365,6 +412,9 @@ def test_the_command_line(tmp_path, capsys, monkeypatch):
     assert main(["falsify", "NPG.global-convergence", "--out", "there"]) == 2
     assert main(["falsify", "NPG.nothing"]) == 2
     assert main(["falsify", "NPG.global-convergence", "--budget", "-1"]) == 2
+    assert main(["falsify"]) == 2
+    assert main(["falsify", "NPG.global-convergence", "--all"]) == 2
+    assert main(["falsify", "--new"]) == 2
 
 
 def test_the_package_is_callable():
