@@ -34,7 +34,8 @@ def krylov(mdp: MDP, actions: Array, residual: Array) -> Array:
         return residual
     unit = residual / size  # GMRES squares
     allowed = ALPHA * (1 - gamma) / (1 + gamma)
-    A = LinearOperator((mdp.S, mdp.S), matvec=lambda x: x - gamma * (P @ x), dtype=np.float64)
+    apply = lambda x: x - gamma * (P @ x)  # noqa: E731
+    A = LinearOperator((mdp.S, mdp.S), matvec=apply, dtype=np.float64)  # pyright: ignore[reportCallIssue]
     x, _ = gmres(A, unit, rtol=0.0, atol=allowed, restart=min(RESTART, mdp.S), maxiter=CYCLES)
     left = unit - A.matvec(x)
     if not abs(left).max() <= 1:

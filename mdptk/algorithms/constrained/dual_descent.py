@@ -157,4 +157,4 @@ class DualDescent(Solver[CMDP, State]):
 
 
 def _best_response(problem: CMDP, lam: Array) -> State:
-    return State(lam, exact.optimal.__wrapped__(problem.penalised(lam)).pi)  # never asked for again: not cached
+    return State(lam, exact.optimal(problem.penalised(lam)).pi)
