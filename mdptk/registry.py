@@ -110,8 +110,8 @@ def lower_bounds() -> dict[str, LowerBound]:
 
 
 def subject_to(bound: LowerBound) -> dict[str, type[Algorithm]]:
-    """The algorithms that a lower bound speaks about: those that see its oracle."""
-    return {name: cls for name, cls in find().items() if cls.sees is bound.sees}
+    """The algorithms that a lower bound can be held against: they see its oracle and measure their loss."""
+    return {name: cls for name, cls in find().items() if cls.sees is bound.sees and bound.measured_by(cls)}
 
 
 def shelf(cls: type[Algorithm]) -> str:

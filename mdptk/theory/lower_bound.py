@@ -31,7 +31,8 @@ class LowerBound:
     claim
         The statement as a `Theorem`: a loss that cannot be negative, ``>=``, a function of the sizes, in expectation.
     sees
-        The oracle: the claim is about every learner that sees it, whoever wrote it.
+        The oracle: the claim is about every learner that sees it, whoever wrote it, with one step for each tick of the
+        clock.
     family
         Function of the sizes (as keywords, clock included) that returns the problems, all equally likely.
     most
@@ -42,6 +43,9 @@ class LowerBound:
     least
         Function of the sizes that computes the least average loss of all algorithms, if that is possible: what the
         claim is held against without trying one algorithm.
+    loss
+        Name of the `Measure` that the left side reads. Only the author of a learner knows what it plays, so a learner
+        without this measure cannot be judged.
     """
 
     claim: Theorem
@@ -50,6 +54,7 @@ class LowerBound:
     most: Any
     sizes: tuple[dict[str, float], ...]
     least: Callable[..., float] | None = None
+    loss: str = "regret"
 
     def __post_init__(self) -> None:
         if self.claim.relation != ">=" or not isinstance(self.claim.holds, InExpectation):
@@ -76,14 +81,18 @@ class LowerBound:
         Raises
         ------
         AssumptionViolated
-            If the algorithm does not see the oracle that the claim is about.
+            If the algorithm does not see the oracle that the claim is about, or does not measure its loss.
         MdptkError
-            If the algorithm does not measure its loss, or a loss is out of range.
+            If a loss is out of range.
         """
         if not isinstance(alg, Learner) or type(alg).sees is not self.sees:
             sees = getattr(type(alg), "sees", type(None)).__name__
             raise AssumptionViolated(
                 f"{self.name!r} is about learners that see {self.sees.__name__}; {type(alg).__name__} sees {sees}"
+            )
+        if not self.measured_by(type(alg)):
+            raise AssumptionViolated(
+                f"{self.name!r} is about the {self.loss}, which {type(alg).__name__} has no measure of"
             )
         steps = int(next(sizes[name] for name in CLOCK if name in sizes))
         family = self.family(**sizes)
@@ -95,6 +104,10 @@ class LowerBound:
         if not ((x >= -1e-9 * most) & (x <= most * (1 + 1e-9))).all():
             raise MdptkError(f"{type(alg).__name__} lost {x.min():.6g} to {x.max():.6g}, outside [0, {most:.6g}]")
         return np.clip(x, 0, most)
+
+    def measured_by(self, cls: type[Algorithm]) -> bool:
+        """Whether a class of algorithms measures the loss that the claim is about."""
+        return any(measure.name == self.loss for measure in cls.measures)
 
     def repeats_needed(self, **sizes: float) -> int:
         """Repeats after which an algorithm that knows the problem, and loses nothing, is noticed."""

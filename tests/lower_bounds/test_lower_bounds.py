@@ -173,7 +173,7 @@ def test_refused():
         TWO_ARMS.check(ValueIteration())
     with pytest.raises(MdptkError, match="lack delta"):
         TWO_ARMS.check(UCB1(), sizes={"t": 5})
-    with pytest.raises(MdptkError, match="did not record 'regret'"):
+    with pytest.raises(AssumptionViolated, match="about the regret, which Unmeasured has no measure of"):
         TWO_ARMS.check(Unmeasured())
     with pytest.raises(ValueError, match="must be >="):
         LowerBound(UCB1.theorems[0], Bandit, TWO_ARMS.family, 1, ())
