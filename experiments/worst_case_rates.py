@@ -42,9 +42,8 @@ def draw(data, axes):
         (line,) = ax.semilogy(N, worst, label=name)
         ax.semilogy(N, attained, ".", color=line.get_color())
     ax.semilogy(N, (1 + GAMMA) * GAMMA**N, ":", color="0.3", label=r"$(1 + \gamma)\, \gamma^N$")
-    ax.set(
-        xlabel="steps $N$", ylabel=r"$\|T v_N - v_N\|_\infty$", title=rf"Worst Bellman operators, $\gamma = {GAMMA}$"
-    )
+    ax.set(xlabel="steps $N$", ylabel=r"$\|T v_N - v_N\|_\infty$", xticks=N)
+    ax.set_title(rf"Worst Bellman operators, $\gamma = {GAMMA}$")
     ax.legend()
 
 
