@@ -8,6 +8,7 @@ from mdptk.algorithms.planning.value_iteration import ValueIteration
 from mdptk.algorithms.policy_gradient.npg import NPG
 from mdptk.core.errors import MdptkError
 from mdptk.core.models import MDP
+from mdptk.falsify import recorded
 from mdptk.report import MARK, About, as_json, check_writable, kinds, render, write
 from mdptk.sweep import Job, check_jobs, standard_jobs
 
@@ -33,6 +34,28 @@ def test_it_has_every_theorem_and_every_row(page, rows):
     assert page.count("<figure>") == len(NPG.theorems) + len(ValueIteration.theorems)
     assert "assumes rewards in [0, 1]: r[0, 0] = 7" in page
     assert "mdptk verify &#x27;a&lt;b&#x27;" in page
+
+
+def test_families_have_headings(page):
+    heads = re.findall(r'class="family"><th[^>]*>([a-z ]+) <small>(\d+) theorems', page)
+    assert heads == [("planning", str(len(ValueIteration.theorems))), ("policy gradient", str(len(NPG.theorems)))]
+    assert page.index('id="ValueIteration"') < page.index('id="NPG"')  # cards, too
+
+
+def test_it_says_what_a_search_found(page):
+    for cls in (NPG, ValueIteration):
+        for th in cls.theorems:
+            kept = recorded.shipped().get(f"{cls.__name__}.{th.slug}")
+            assert kept is None or f"<dt>tightness</dt><dd>{kept.ratio:.3g} ({kept.unit})" in page
+
+
+def test_a_twin_is_taken_for_a_report(tmp_path, rows):
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(as_json(rows, ABOUT), indent=1), encoding="utf-8")
+    check_writable(path)
+    path.write_text("{}", encoding="utf-8")
+    with pytest.raises(MdptkError, match="was not written by mdptk"):
+        check_writable(path)
 
 
 def test_it_needs_no_other_file(page):
@@ -78,3 +101,7 @@ def test_json(rows):
     data = json.loads(json.dumps(as_json(rows, ABOUT), allow_nan=False))
     assert len(data["rows"]) == len(rows)
     assert {row["verdict"] for row in data["rows"]} == {"holds", "n/a"}
+    for kept, row in zip(data["rows"], rows, strict=True):
+        assert kept["shelf"] in ("planning", "policy_gradient")
+        assert (kept["informative"], kept["vacuous"]) == (row.says == "informative", row.says == "vacuous")
+        assert (kept["status"], kept["command"], kept["broken"]) == (row.status, row.command, row.broken)

@@ -237,6 +237,11 @@ def meant(x: Any) -> Array:
     return _array(x, Number.meant)
 
 
+def nearest(x: Array) -> Array:
+    """The floats nearest to wide numbers, for people."""
+    return np.array([y.nearest for y in x.ravel()], dtype=np.float64).reshape(x.shape)
+
+
 def is_wide(x: Any) -> bool:
     """Whether `x` is a Number or an array of objects."""
     return isinstance(x, Number) or getattr(getattr(x, "dtype", None), "kind", "") == "O"

@@ -9,10 +9,11 @@ import numpy as np
 
 from mdptk.core.algorithm import Solver
 from mdptk.core.run import Run, run_wide
-from mdptk.core.wide import DIGITS, Number, PrecisionLost, meant, wide, widened, widened_algorithm
+from mdptk.core.wide import DIGITS, Number, PrecisionLost, meant, nearest, wide, widened, widened_algorithm
 from mdptk.theory.quantity import evaluate
 
 LARGEST = 400_000  # rational operations, a second or two; larger runs are not judged again
+COURSE = 1e-6  # records of the two runs that differ by more, relatively, are those of two different runs
 WIDER = 2.0**-100  # of the slack of float64 is more than what 60 digits leave of it
 
 
@@ -70,6 +71,10 @@ def _again(theorem: Any, run: Run, repeat: int) -> Again:
         start = theorem.starts.state(alg, problem, meant(theorem.starts.free(start)))
     with np.errstate(all="ignore"):
         twin = run_wide(alg, problem, run.t, start)
+        for name, x in run.out.items():
+            off = abs(nearest(twin.out[name][0]) - x[repeat])
+            if (off > COURSE * (1 + abs(x[repeat]).max(initial=0))).any():
+                return _unknown(f"the run takes another course in wider numbers: {name} differs by {off.max():.3g}")
         lhs, rhs = (wide(evaluate(side, twin))[0] for side in (theorem.lhs, theorem.rhs))
     excess = {"<=": lhs - rhs, ">=": rhs - lhs, "=": abs(lhs - rhs)}[theorem.relation]
     judged = np.flatnonzero(run.t >= theorem.since)

@@ -36,7 +36,7 @@ def value_rounding(run: Run) -> float:
     return exact.rounding(run.problem)
 
 
-def optimum_rounding(run: Run) -> float:
+def optimum_rounding(run: Run) -> Any:
     """Rounding error of V*: an advantage within rounding is ignored, and taking it for ever is worth 1/(1-gamma)."""
     return value_rounding(run) / (1 - run.problem.gamma)
 

@@ -88,13 +88,22 @@ def test_what_cannot_be_judged_again_says_why():
     ).how.replace("wide ", "wider ")
 
 
+def test_another_course_is_no_answer():
+    """Records that the algorithm does not make, as of a run that somebody wrote down, are not judged by other ones."""
+    result = run(vi.ValueIteration(), ONE, 2)
+    made_up = replace(result, out={"v": result["v"] + 0.5}, cache={})
+    verdict = shown(5, honest=True).check(made_up)
+    assert verdict.undecided
+    assert "the run takes another course in wider numbers: v differs by 0.5" in verdict.note
+
+
 def test_it_begins_where_the_run_did():
     result = run(vi.ValueIteration(), ONE, 2, start={"v": [1 / 3]})
     assert again(vi.CONVERGENCE, result) == (True, "exact rationals", 0.0)
     assert again(tight(Rational(1, 10**30)), result).excess == pytest.approx(0.9 * (10 - 1 / 3) * 1e-30)
-    logits = run(
-        npg.NPG(), MDP([[[1.0], [1.0]]], [[1.0, 0.0]], 0.5), 2, start=npg.State(*np.log([[[0.5, 1]], [[1, 2]]]))
-    )
+    problem = MDP([[[1.0], [1.0]]], [[1.0, 0.0]], 0.5)
+    start = npg.ANYWHERE.state(npg.NPG(), problem, np.log([[1.0, 3.0]]))
+    logits = run(npg.NPG(), problem, 2, start=start)
     assert again(npg.IMPROVEMENT, logits).ok
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -23,6 +24,7 @@ from mdptk.theory import (
     initial,
     previous,
     so_far,
+    statistics,
 )
 from mdptk.theory.symbols import S, dt, eta, gamma, t
 from mdptk.theory.theorem import Verdicts
@@ -90,7 +92,8 @@ def test_informative_and_vacuous():
 def test_slack_is_propagated_from_the_quantities():
     rough = Quantity("rough", lambda run: run["x"], latex="y", rounding=lambda run: 1e-3)
     assert theorem(100 * rough, 100).check(made_up([[0, 1 + 0.9e-3]])).ok
-    assert not theorem(100 * rough, 100).check(made_up([[0, 1 + 1.2e-3]])).ok
+    assert theorem(100 * rough, 100).check(made_up([[0, 1 + 1.2e-3]])).undecided
+    assert theorem(100 * rough, 100).check(made_up([[0, 1 + 12e-3]])).ok is False
 
 
 def test_other_times():
@@ -115,7 +118,11 @@ def test_with_probability_counts_repeats():
     assert verdict.note.startswith("25 of 50 repeats broke it, allowed 0.1")
     assert "would have noticed a failure rate of 0.35" in verdict.note
     assert verdict.p < 1e-4
-    assert "too few repeats to notice anything" in th.check(made_up(some[:2])).note
+    note = th.check(made_up(some[:2])).note
+    assert "too few repeats to notice anything" in note
+    needed, rate = re.search(r"(\d+) would notice a failure rate of ([\d.]+)", note).groups()
+    assert float(rate) == 0.2  # twice as much as is allowed
+    assert statistics.power(int(needed), 0.1, 0.2) >= 0.8 > statistics.power(int(needed) // 2, 0.1, 0.2)
 
 
 def test_in_expectation_allows_single_runs_above():
