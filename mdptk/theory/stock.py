@@ -11,6 +11,7 @@ from mdptk.core import exact
 from mdptk.core.algorithm import Measure
 from mdptk.core.models import MDP, Array, FiniteHorizonMDP, PolicyEvaluation
 from mdptk.core.run import Run
+from mdptk.core.wide import is_wide
 from mdptk.theory.quantity import EPS, Quantity
 from mdptk.theory.symbols import gamma
 from mdptk.theory.theorem import Assumption
@@ -20,7 +21,7 @@ from mdptk.theory.theorem import Assumption
 
 def per_model(x: Any) -> Array:
     """Numbers of a problem, () or (batch,), as (repeats, 1)."""
-    return np.asarray(x, dtype=np.float64).reshape(-1, 1)
+    return np.asarray(x, dtype=object if is_wide(x) else np.float64).reshape(-1, 1)
 
 
 def _reward_span(run: Run) -> Array:
