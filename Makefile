@@ -45,6 +45,7 @@ mutants: .venv/ready
 # what takes longer than a test may: bounds without discount must hold the rational solution of 1,000 models each; true statements must not be accused in ten thousand checks (of 14,000 instances, those that meet the assumptions)
 nightly: .venv/ready mutants
 	$(BIN)/python -m tests.falsify.false_alarms 14000
+	$(BIN)/python -m tests.algorithms.constrained.random_problems 1000
 	$(BIN)/python -m tests.solve.enumeration 1000
 	$(BIN)/python -m tests.solve.test_methods_at_scale
 

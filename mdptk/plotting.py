@@ -21,6 +21,7 @@ from mdptk.core.errors import InvalidModel, MdptkError
 from mdptk.core.exact import check_policy
 from mdptk.core.models import MDP, Array, is_sparse
 from mdptk.core.run import Run
+from mdptk.solve import Front
 from mdptk.sweep import Row, Sides, sides
 from mdptk.theory import Theorem
 from mdptk.theory.pretty import clock, plain
@@ -274,6 +275,38 @@ def plot_model(problem: Any, *, ax: Axes | None = None) -> Axes:
     ax.tick_params(length=0)
     for spine in ax.spines.values():
         spine.set_visible(False)
+    return ax
+
+
+# constrained problems ------------------------------------------------------------------------------------------
+
+
+def plot_front(front: Front, *, budget: float | None = None, ax: Axes | None = None) -> Axes:
+    """A Pareto front: the policies at its vertices as points, their mixtures as lines, and what a budget allows.
+
+    Parameters
+    ----------
+    front
+        What `mdptk.solve.front` returned.
+    budget
+        Marked with the most that it allows, if given.
+
+    Raises
+    ------
+    InvalidModel
+        If the budget is below what the cheapest policy spends.
+    """
+    ax = _axes(ax)
+    ax.plot(front.spent, front.earned, "o-", color=LHS, ms=3.5, lw=1.6)
+    if budget is not None:
+        if budget < front.spent[0]:
+            raise InvalidModel(f"budget = {budget:.6g}, and the cheapest policy spends {front.spent[0]:.6g}")
+        earned = float(np.interp(budget, front.spent, front.earned))
+        ax.axvline(budget, color=GREY, ls=":", lw=1)
+        ax.plot([budget], [earned], "s", color=RHS, ms=6, label=f"optimum {earned:.4g}")
+        ax.legend(loc="lower right", frameon=False)
+    ax.set_xlabel(r"$V_c(\rho)$")
+    ax.set_ylabel(r"$V_r(\rho)$")
     return ax
 
 

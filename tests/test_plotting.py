@@ -14,6 +14,7 @@ from mdptk.plotting import (
     formula,
     labels,
     mathtext,
+    plot_front,
     plot_policy,
     plot_ratios,
     plot_sides,
@@ -24,8 +25,10 @@ from mdptk.plotting import (
     svg_of_theorem,
     tightness,
 )
+from mdptk.problems.constrained import hazard_gridworld
 from mdptk.problems.gridworld import gridworld
 from mdptk.problems.riverswim import riverswim
+from mdptk.solve import front, solve
 from mdptk.sweep import Sides, check_job, sides, standard_jobs
 
 NPG_RUN = mdptk.run(NPG(), riverswim(), 30)
@@ -167,3 +170,14 @@ def test_figure_of_an_experiment(tmp_path, panels):
     figure(draw, {"x": np.arange(3)}, tmp_path / "figure.png", panels=panels)
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
     assert plt.get_fignums() == []
+
+
+def test_front_and_budget():
+    cmdp = hazard_gridworld()
+    found = front(cmdp)
+    ax = plot_front(found, budget=cmdp.b[0])
+    x, y = ax.lines[-1].get_data()
+    assert x[0] == cmdp.b[0]
+    np.testing.assert_allclose(y[0], solve(cmdp).value)
+    with pytest.raises(InvalidModel, match="the cheapest policy spends"):
+        plot_front(found, budget=-1.0)

@@ -8,6 +8,7 @@ from typing import Any
 
 from mdptk.solve._constrained import FarkasRay
 from mdptk.solve._exact_rational import Certificate, certify
+from mdptk.solve._front import Front, front
 from mdptk.solve._mesh import ShardedMDP, on_mesh, states_of
 from mdptk.solve._reachability import reachability
 from mdptk.solve.dispatch import solve
@@ -28,11 +29,13 @@ __all__ = [
     "ExactGameSolution",
     "ExactSolution",
     "FarkasRay",
+    "Front",
     "GameSolution",
     "RobustSolution",
     "ShardedMDP",
     "Solution",
     "certify",
+    "front",
     "on_mesh",
     "reachability",
     "solve",

@@ -194,7 +194,7 @@ last_error = Quantity(
 regret = Quantity(
     "regret",
     lambda run: optimum(run.problem).value - _mean(run, "played_sum"),
-    latex=r"V^*(\rho) - \tfrac1{%t} {\textstyle\sum_{k<%t}} L(\pi_k, \lambda_k)",
+    latex=r"V^*(\rho) - \frac{1}{%t} \sum_{k<%t} L(\pi_k, \lambda_k)",
     rounding=lambda run: _returns_rounding(run) * (1 + highest_price(run)) + optimum_error(run.problem),
 )
 

@@ -146,6 +146,8 @@ class Verdict:
         Whether it is broken, nowhere by more than `DOUBT` times the slack, and could not be judged in wider numbers
         (`mdptk.theory.again`; the note says why). A slack is an estimate: float64 cannot tell a violation of that size
         from rounding.
+    applies
+        Whether the run meets the assumptions.
     """
 
     theorem: Theorem
@@ -157,10 +159,13 @@ class Verdict:
     note: str = ""
     p: float = float("nan")
     undecided: bool = False
+    applies: bool = True
 
     @property
     def word(self) -> str:
         """The verdict in a word: holds, VIOLATED, undecided, reported or n/a."""
+        if not self.applies:
+            return "n/a"
         if self.undecided:
             return "undecided"
         if self.ok is None:
@@ -449,5 +454,9 @@ def check(run: Run, *, skip_unmet: bool = False) -> Verdicts:
     verdicts = []
     for theorem in type(run.alg).theorems:
         wrong = theorem.unmet(run.alg, run.problem, run.start) if skip_unmet else ""
-        verdicts.append(Verdict(theorem, None, float("nan"), False, False, 0.0, wrong) if wrong else theorem.check(run))
+        verdicts.append(
+            Verdict(theorem, None, float("nan"), False, False, 0.0, wrong, applies=False)
+            if wrong
+            else theorem.check(run)
+        )
     return Verdicts(verdicts)

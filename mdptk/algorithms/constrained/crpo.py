@@ -92,8 +92,8 @@ def _rounding(run: Run) -> float:
 regret = Quantity(
     "regret",
     _regret,
-    latex=r"\tfrac1{%t} \Big[{\textstyle\sum_{k<%t,\, f_k = r}} (V^*(\rho) - V_r^{\pi_k}(\rho)) + "
-    r"{\textstyle\sum_{k<%t,\, f_k = -c_i}} (V_{c_i}^{\pi_k}(\rho) - b_i)\Big]",
+    latex=r"\frac{1}{%t} [\sum_{k<%t, f_k = r} (V^*(\rho) - V_r^{\pi_k}(\rho)) + "
+    r"\sum_{k<%t, f_k = -c_i} (V_{c_i}^{\pi_k}(\rho) - b_i)]",
     rounding=_rounding,
 )
 kept = Quantity(

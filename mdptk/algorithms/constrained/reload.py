@@ -62,7 +62,7 @@ def _rounding(run: Run) -> Array:
 departure = Quantity(
     "departure",
     _departure,
-    latex=r"\max_s \mathrm{span}_a\big[\log\pi_{%t} - \eta\big({\textstyle\sum_{k<%t}} Q_k + Q_{%t-1} - Q_0\big)\big]",
+    latex=r"\max_s \mathrm{span}_a[\log\pi_{%t} - \eta(\sum_{k<%t} Q_k + Q_{%t-1} - Q_0)]",
     rounding=_rounding,
 )
 

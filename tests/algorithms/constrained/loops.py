@@ -52,3 +52,15 @@ def project(y):
         level = (low + high) / 2
         low, high = (level, high) if sum(max(x - level, 0) for x in y) > 1 else (low, level)
     return np.array([max(x - level, 0) for x in y])
+
+
+def best_policy(mdp, r):
+    """Policy improvement, from the largest reward on, where more than rounding is gained."""
+    pi = np.eye(mdp.A)[r.argmax(1)]
+    while True:
+        v = value(mdp, r, pi)
+        q = action_value(mdp, r, v)
+        better = q.max(1) > v + 1e-9
+        if not better.any():
+            return pi
+        pi[better] = np.eye(mdp.A)[q.argmax(1)][better]

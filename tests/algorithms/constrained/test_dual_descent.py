@@ -10,22 +10,14 @@ from mdptk import check, run
 from mdptk.algorithms.constrained.dual_descent import CARRIED, DualDescent
 from mdptk.problems.constrained import constrained_two_state, paradoxical
 from mdptk.testing import cmdps
-from tests.algorithms.constrained.loops import action_value, priced, spent, value
+from tests.algorithms.constrained.loops import best_policy, priced, spent
 
 
 def reference(alg, cmdp, steps):
     """Prices up by eta times the excess, then policy improvement at these prices until nothing improves."""
-    mdp, lam, out = cmdp.mdp, np.zeros(cmdp.m), []
+    lam, out = np.zeros(cmdp.m), []
     for _ in range(steps + 1):
-        r = priced(cmdp, lam)
-        pi = np.eye(mdp.A)[r.argmax(1)]
-        while True:
-            v = value(mdp, r, pi)
-            q = action_value(mdp, r, v)
-            better = q.max(1) > v + 1e-9  # more than rounding
-            if not better.any():
-                break
-            pi[better] = np.eye(mdp.A)[q.argmax(1)][better]
+        pi = best_policy(cmdp.mdp, priced(cmdp, lam))
         out.append((lam, pi.copy()))
         g = spent(cmdp, pi) - cmdp.b
         lam = np.array([max(0.0, lam[i] + alg.eta * g[i]) for i in range(cmdp.m)])
