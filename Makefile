@@ -36,6 +36,7 @@ bench: .venv/ready
 	$(BIN)/uv pip install -q --python .venv-peers/bin/python -r benchmarks/peers/requirements.txt
 	$(BIN)/python benchmarks/import_time.py
 	$(BIN)/python benchmarks/ucbvi.py .venv-peers/bin/python
+	$(BIN)/python benchmarks/npg_batch.py
 	$(BIN)/python benchmarks/solve.py .venv-peers/bin/python
 
 # one planted error at a time in every algorithm: how many the checks catch, and which they do not

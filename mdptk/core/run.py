@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from html import escape
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -14,8 +18,10 @@ import numpy as np
 from mdptk.core import exact
 from mdptk.core.algorithm import Algorithm, Learner, Solver
 from mdptk.core.errors import InvalidStart, MdptkError
-from mdptk.core.models import Array
+from mdptk.core.models import MDP, Array
 from mdptk.core.wide import wide
+
+PIECE = 128  # models of a batch that are worth a thread of their own
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +172,7 @@ def run(
                 raise MdptkError(f"{type(alg).__name__} is deterministic: repeats = {repeats} would all be the same")
             if start is not None:
                 start = state_like(alg.init(problem), start, type(alg).__name__)
-            out, first = _solve(alg, problem, steps, every, tick, start)
+            out, first = _solve_batch(alg, problem, steps, every, tick, start)
         elif isinstance(alg, Learner):
             from mdptk.core.learn import learn  # jax only when something learns
 
@@ -233,10 +239,39 @@ def _solve(
         total = {m.name: m.update(total[m.name], before[m.name], value[m.name]) for m in measures}
         if t % every == 0:
             records.append(_asdict(state) | total)
-            tick(every)
+        tick(1)
     stack = (lambda x: np.stack(x, axis=1)) if batched else (lambda x: np.stack(x)[None])
     out = {k: stack([read(record[k]) for record in records]) for k in records[0]}
     return out, {k: x if batched else x[None] for k, x in first.items()}
+
+
+def _solve_batch(
+    alg: Solver, problem: Any, steps: int, every: int, tick: Any, start: Any
+) -> tuple[dict, dict]:  # fmt: skip
+    """`_solve`, with a large batch of models cut into one piece for each processor: numpy lets threads run then."""
+    models = problem.batch[0] if isinstance(problem, MDP) and len(problem.batch) == 1 else 1
+    pieces = min(os.cpu_count() or 1, models // PIECE)
+    if pieces < 2 or start is not None:
+        return _solve(alg, problem, steps, every, tick, start)
+    stop = Event()
+
+    def advance(n: float) -> None:
+        if stop.is_set():
+            raise MdptkError("interrupted")  # nobody sees it: what stopped the others is raised
+        tick(n / pieces)
+
+    def piece(i: int) -> tuple[dict, dict]:
+        some = slice(i * models // pieces, (i + 1) * models // pieces)
+        part = MDP(problem.P[some], problem.r[some], problem.gamma, problem.rho[some])
+        return _solve(alg, part, steps, every, advance, None)
+
+    with ThreadPoolExecutor(pieces) as pool:
+        try:
+            done = list(pool.map(lambda c, i: c.run(piece, i), [copy_context() for _ in range(pieces)], range(pieces)))
+        except BaseException:
+            stop.set()
+            raise
+    return tuple({k: np.concatenate([d[i][k] for d in done]) for k in done[0][i]} for i in (0, 1))  # type: ignore[return-value]
 
 
 def _asdict(state: Any) -> dict[str, Any]:

@@ -184,3 +184,29 @@ def test_it_shows_itself_in_a_notebook():
 
 def test_progress_bar_changes_nothing(capsys):
     assert (run(NPG(), ONE, 10, progress=True)["pi"] == run(NPG(), ONE, 10)["pi"]).all()
+
+
+def test_a_large_batch_is_cut_into_pieces_that_change_nothing(monkeypatch):
+    rng = np.random.default_rng(0)
+    batch = MDP(rng.dirichlet(np.ones(3), (7, 3, 2)), rng.random((7, 3, 2)), 0.9)
+    whole = run(NPG(), batch, 4)
+    monkeypatch.setattr("mdptk.core.run.PIECE", 2)
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    threads = []
+    step = NPG.step
+    monkeypatch.setattr(NPG, "step", lambda *args: threads.append(len(args[1].r)) or step(*args))
+    pieces = run(NPG(), batch, 4)
+    assert sorted(threads) == [2] * 8 + [3] * 4
+    np.testing.assert_allclose(pieces["pi"], whole["pi"], rtol=1e-13)
+
+
+def test_an_error_in_a_piece_is_raised(monkeypatch):
+    batch = MDP(np.ones((4, 1, 1, 1)), np.ones((4, 1, 1)), 0.5)
+    monkeypatch.setattr("mdptk.core.run.PIECE", 1)
+
+    def broken(self, problem, state):
+        raise ZeroDivisionError("here")
+
+    monkeypatch.setattr(NPG, "step", broken)
+    with pytest.raises(ZeroDivisionError, match="here"):
+        run(NPG(), batch, 4)
