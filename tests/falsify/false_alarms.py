@@ -14,15 +14,16 @@ from mdptk import registry
 from mdptk.core.algorithm import Solver
 from mdptk.falsify import moves
 from mdptk.falsify.gallery import gallery
+from mdptk.falsify.instance import KINDS
 from mdptk.falsify.score import Candidate, judge
 
 
 def statements():
-    """(class, theorem) for every proved statement about a solver."""
+    """(class, theorem) for every proved statement about a solver, on models that can be searched."""
     return [
         (cls, th)
         for cls in registry.find().values()
-        if issubclass(cls, Solver)
+        if issubclass(cls, Solver) and cls.model() in KINDS
         for th in cls.theorems
         if th.status == "proved"
     ]
