@@ -245,7 +245,9 @@ def ranges(cls: type[Algorithm]) -> dict[str, tuple[Any, Range]]:
     """The hyperparameters that have a range, by name: type and range."""
     hints = get_type_hints(cls, include_extras=True)
     marks = {f.name: getattr(hints[f.name], "__metadata__", ()) for f in fields(cls)}
-    return {name: (get_args(hints[name])[0], m) for name in marks for m in marks[name] if isinstance(m, Range)}
+    kinds = {name: get_args(hints[name])[0] for name in marks if marks[name]}
+    kinds = {name: (get_args(kind) or (kind,))[0] for name, kind in kinds.items()}  # int | None: a number
+    return {name: (kinds[name], m) for name in marks for m in marks[name] if isinstance(m, Range)}
 
 
 def configure(rng: Rng, alg: Algorithm) -> Algorithm:
