@@ -90,9 +90,9 @@ def verify(args: argparse.Namespace) -> int:
     before = kept_rows(args.against) if args.against else None
     chosen = _chosen(args.names, args.set)
     jobs, notes = _jobs(args, chosen)
-    args.json = args.json or (args.html.with_suffix(".json") if args.html else None)
     if args.html:
         check_writable(args.html, force=args.force)
+        args.json = args.json or args.html.with_suffix(".json")
     if args.json:
         check_writable(args.json, force=args.force)
     _prepare_jax()
