@@ -334,6 +334,7 @@ def mathtext(tex: str) -> str:
 def _in_mathtext(tex: str, display: bool) -> str:
     """LaTeX rewritten in the dialect of matplotlib."""
     tex = re.sub(r"\\Pr\b", r"\\mathrm{Pr}", tex).replace(r"\tfrac", r"\frac").replace(r"\dfrac", r"\frac")
+    tex = tex.replace(r"\textstyle", "")
     tex = re.sub(r"\\frac(\d)(\d)", r"\\frac{\1}{\2}", tex)
     tex = tex.replace(r"\lVert", r"\|").replace(r"\rVert", r"\|")
     tex = re.sub(r"\^(\*|\\top\b)", r"^{\1}", tex)  # otherwise they are spaced like operators

@@ -157,8 +157,8 @@ def test_policy_needs_a_grid_and_a_policy():
 def test_verdicts_as_a_chart():
     rows = [row for job in standard_jobs([NPG()])[:3] for row in check_job(job)]
     ax = plot_verdicts(rows)
-    assert len(ax.patches) == len(rows) == 6
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["NPG.global-convergence", "NPG.improvement"]
+    assert len(ax.patches) == len(rows) == 3 * len(NPG.theorems)
+    assert [label.get_text() for label in ax.get_yticklabels()] == [f"NPG.{th.slug}" for th in NPG.theorems]
 
 
 @pytest.mark.parametrize("panels", [1, 3])

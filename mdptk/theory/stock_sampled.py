@@ -31,7 +31,7 @@ gap = Quantity(
 average_square = Quantity(
     "average_square",
     lambda run: run["square"] / np.maximum(run.t, 1),
-    latex=r"\tfrac1{%t}\sum_{k<%t}\|\nabla_\theta V^{\pi_k}(\rho)\|_2^2",
+    latex=r"\tfrac{1}{%t} {\textstyle\sum_{k<%t}} \|\nabla_\theta V^{\pi_k}(\rho)\|_2^2",
     trivial=H * (H + 1) * (2 * H + 1) / 48,  # pi A sums to zero: its square is at most span^2 / 8 at each stage
     rounding=lambda run: exact.rounding(run.problem),
 )

@@ -116,13 +116,13 @@ change = Quantity(
 below_mean = Quantity(
     "below_mean",
     lambda run: (run["v"] - run["q"].mean(-1)).min(-1),
-    latex=r"\min_s\,[v_{%t}(s) - \tfrac1A\textstyle\sum_a Q_{%t}(s, a)]",
+    latex=r"\min_s\,[v_{%t}(s) - \tfrac{1}{A} {\textstyle\sum_a} Q_{%t}(s, a)]",
     rounding=lambda run: 16 * EPS * run.problem.A * abs(run["q"]).max((-2, -1)),
 )
 residual = Quantity(
     "residual",
     lambda run: abs(_balance(run)).max(-1),
-    latex=r"\max_s\,|\tau\textstyle\sum_a (Q_{%t} - v_{%t})_+ - (1-\tau)\sum_a (v_{%t} - Q_{%t})_+|(s)",
+    latex=r"\max_s\,|\tau {\textstyle\sum_a} (Q_{%t} - v_{%t})_+ - (1-\tau) {\textstyle\sum_a} (v_{%t} - Q_{%t})_+|(s)",
     rounding=lambda run: 16 * EPS * run.problem.A**2 * abs(run["q"]).max((-2, -1)),
 )
 
