@@ -156,7 +156,7 @@ def run(
     >>> from mdptk.algorithms.planning.value_iteration import ValueIteration
     >>> from mdptk.core.models import MDP
     >>> run(ValueIteration(), MDP([[[1.0]]], [[1.0]], 0.5), 3, start={"v": [4.0]})["v"].ravel()
-    array([4. , 3. , 2.5, 2.25])
+    array([4.  , 3.  , 2.5 , 2.25])
     """
     wanted = type(alg).model()
     if not isinstance(problem, wanted):
