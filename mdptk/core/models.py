@@ -401,7 +401,7 @@ class CMDP:
     mdp
         The model whose reward is maximised: an `MDP`, a `FiniteHorizonMDP` or an `AverageRewardMDP`.
     c
-        Costs per step ``c[i, s, a]``, with stages ``c[i, h, s, a]``, shape (m, *shape of r); one cost may be given
+        Costs per step ``c[i, s, a]``, with stages ``c[i, h, s, a]``, shape m times that of `r`; one cost may be given
         without the first axis.
     b
         Budgets, shape (m,), in units of the return (discounted, of an episode, or average): a policy is feasible when

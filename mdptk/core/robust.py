@@ -37,12 +37,12 @@ class Ambiguity(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(S, A, S): the shape of the kernels in the set."""
+        """Shape of the kernels in the set, ``(S, A, S)``."""
         ...
 
     @property
     def terms(self) -> int:
-        """In arithmetic of unit roundoff u, ``worst(v)`` is off by at most u times this times the largest |v|."""
+        """In arithmetic of unit roundoff u, ``worst(v)`` is off by at most u times this times ``max |v|``."""
         ...
 
     def worst(self, v: Array) -> Array:
