@@ -51,8 +51,8 @@ class NetworkREINFORCE(Learner[Trajectories, State]):
     """
 
     eta: Positive = 0.01  # returns are of size 1 / (1 - gamma), and so are gradients
-    N: Count = 32
-    T: Count = 32
+    N: Count = 8
+    T: Count = 16
     hidden: Count = 16
     n: Annotated[int | None, Range(1, np.inf, "low")] = None
 

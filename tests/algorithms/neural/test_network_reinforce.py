@@ -51,7 +51,7 @@ def test_true_gradient_is_the_jacobian_times_the_gradient_in_the_policy(n):
 
 
 def test_it_learns_and_every_step_is_judged():
-    result = run(NetworkREINFORCE(eta=0.3), two_state(), 64, repeats=4)
+    result = run(NetworkREINFORCE(eta=0.3, N=32, T=32), two_state(), 64, repeats=4)
     assert (result["gap"][:, -1] < 0.5 * result["gap"][:, 0]).all()
     assert all(v.ok for v in check(result))
     np.testing.assert_allclose(result["gain"][:, 1:], -np.diff(result["gap"], axis=1), atol=1e-9)
