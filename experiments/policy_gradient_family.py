@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from mdptk import run
 from mdptk.algorithms.mirror_descent.adaptive_pmd import LINEAR as ADAPTIVE
 from mdptk.algorithms.mirror_descent.adaptive_pmd import AdaptivePMD
 from mdptk.algorithms.mirror_descent.euclidean_pmd import CONVERGENCE as EUCLIDEAN
@@ -34,7 +33,7 @@ from mdptk.algorithms.policy_gradient.soft_policy_iteration import SoftPolicyIte
 from mdptk.algorithms.policy_gradient.softmax_pg import CONVERGENCE as SOFTMAX
 from mdptk.algorithms.policy_gradient.softmax_pg import SoftmaxPG
 from mdptk.problems.garnet import garnet
-from mdptk.theory import rates
+from mdptk.sweep import compare
 
 STEPS = {"smoke": 400, "paper": 20_000}
 FAMILY = (
@@ -57,23 +56,16 @@ RIGHT = ("GeometricPMD", "HomotopicPMD", "AdaptivePMD", "EntropySoftmaxPG", "Ent
 
 def compute(scale):
     """Gaps, bounds and rounding errors, (methods, records), and kinds and rates with intervals, one for each method."""
-    mdp, steps = garnet(S=6, A=3, b=3, gamma=0.7), STEPS[scale]
-    gap, bound, slack, fits = [], [], [], []
-    for alg, theorem in FAMILY:
-        result = run(alg, mdp, steps)
-        lhs, rhs = theorem.sides(result)
-        gap.append(lhs[0, 1:])
-        bound.append(rhs[0, 1:])
-        slack.append(theorem.slack(result)[0, 1:])
-        fits.append(rates.rate(result.t[1:], lhs[:, 1:], floor=float(slack[-1].max())))
+    steps = STEPS[scale]
+    lines = compare(FAMILY, garnet(S=6, A=3, b=3, gamma=0.7), steps)
     return {
         "t": np.arange(1.0, steps + 1),
-        "name": np.array([type(alg).__name__ for alg, _ in FAMILY]),
-        "gap": np.array(gap),
-        "bound": np.array(bound),
-        "slack": np.array(slack),
-        "kind": np.array([fit.kind for fit in fits]),
-        "rate": np.array([(fit.value, *fit.interval) for fit in fits]),
+        "name": np.array([x.name for x in lines]),
+        "gap": np.array([x.lhs[-steps:] for x in lines]),
+        "bound": np.array([x.rhs[-steps:] for x in lines]),
+        "slack": np.array([x.slack[-steps:] for x in lines]),
+        "kind": np.array([x.fit.kind for x in lines]),
+        "rate": np.array([(x.fit.value, *x.fit.interval) for x in lines]),
     }
 
 

@@ -17,15 +17,16 @@ from matplotlib.mathtext import MathTextParser
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextPath
 
-from mdptk.core.errors import InvalidModel, MdptkError
+from mdptk.core.errors import InvalidModel
 from mdptk.core.exact import check_policy
 from mdptk.core.models import MDP, Array, is_sparse
 from mdptk.core.run import Run
 from mdptk.solve import Front
-from mdptk.sweep import Row, Sides, sides
+from mdptk.sweep import Comparison, Row, Sides, sides
 from mdptk.theory import Theorem
 from mdptk.theory.pretty import clock, plain
 from mdptk.theory.quantity import latex
+from mdptk.theory.theorem import applicable
 
 # colours of the two sides and of the verdicts: told apart by people who do not see red and green alike
 LHS, RHS, GREY = "#1b6ca8", "#c8553d", "#8a8a8a"
@@ -54,12 +55,7 @@ def plot(run: Run, *, ax: Axes | None = None) -> Axes:
     MdptkError
         If no theorem applies, with the reason for each.
     """
-    reasons = {th.name: th.unmet(run.alg, run.problem, run.start) for th in type(run.alg).theorems}
-    for theorem in type(run.alg).theorems:
-        if not reasons[theorem.name]:
-            return plot_theorem(theorem, run, ax=ax)
-    listed = "".join(f"\n  {name}: {why}" for name, why in reasons.items())
-    raise MdptkError(f"no theorem of {type(run.alg).__name__} applies to {run.problem!r}{listed}")
+    return plot_theorem(applicable(run.alg, run.problem, run.start), run, ax=ax)
 
 
 def plot_theorem(theorem: Theorem, run: Run, *, ax: Axes | None = None) -> Axes:
@@ -174,6 +170,20 @@ def tightness(x: Sides, relation: str = "<=") -> Array:
     small, large = (x.rhs[1], x.lhs[1]) if relation == ">=" else (x.lhs[1], x.rhs[1])
     large = np.where(large > 100 * x.slack, large, np.nan)
     return small / large
+
+
+def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
+    """Left sides against the clock, a colour for each method, its bound dashed; labels say the rate measured."""
+    ax = _axes(ax)
+    for line in comparison:
+        seen, shown = line.lhs > line.slack, line.rhs > line.slack.max()
+        fit = line.fit
+        rate = f", {fit.value:.3g} in [{fit.interval[0]:.3g}, {fit.interval[1]:.3g}]" if np.isfinite(fit.value) else ""
+        (drawn,) = ax.loglog(line.t[seen], line.lhs[seen], lw=1.6, label=f"{line.name}: {fit.kind}{rate}")
+        ax.loglog(line.t[shown], line.rhs[shown], "--", color=drawn.get_color(), lw=0.8)
+    ax.set_xlabel("$t$")
+    ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, fontsize=8)
+    return ax
 
 
 def plot_verdicts(rows: Sequence[Row], *, ax: Axes | None = None) -> Axes:

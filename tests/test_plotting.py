@@ -14,6 +14,7 @@ from mdptk.plotting import (
     formula,
     labels,
     mathtext,
+    plot_comparison,
     plot_front,
     plot_policy,
     plot_ratios,
@@ -29,7 +30,7 @@ from mdptk.problems.constrained import hazard_gridworld
 from mdptk.problems.gridworld import gridworld
 from mdptk.problems.riverswim import riverswim
 from mdptk.solve import front, solve
-from mdptk.sweep import Sides, check_job, sides, standard_jobs
+from mdptk.sweep import Sides, check_job, compare, sides, standard_jobs
 
 NPG_RUN = mdptk.run(NPG(), riverswim(), 30)
 THEOREMS = [pytest.param(th, id=f"{name}.{th.slug}") for name, cls in registry.find().items() for th in cls.theorems]
@@ -170,6 +171,15 @@ def test_figure_of_an_experiment(tmp_path, panels):
     figure(draw, {"x": np.arange(3)}, tmp_path / "figure.png", panels=panels)
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
     assert plt.get_fignums() == []
+
+
+def test_comparison_has_a_colour_for_each_method():
+    comparison = compare([NPG(), ValueIteration()], riverswim(), 20)
+    ax = plot_comparison(comparison)
+    left, bound, other, _ = ax.lines
+    assert left.get_color() == bound.get_color() != other.get_color()
+    np.testing.assert_array_equal(bound.get_ydata(), comparison["NPG"].rhs)
+    assert left.get_label().startswith(f"NPG: {comparison['NPG'].fit.kind}")
 
 
 def test_front_and_budget():

@@ -6,6 +6,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from mdptk.sweep._compare import Comparison, Line, compare
 from mdptk.sweep._grid import Rows, Said, Trial, finals, grid, sweep, verdicts
 from mdptk.sweep._jobs import (
     COUNTEREXAMPLE,
@@ -29,7 +30,9 @@ __all__ = [
     "COUNTEREXAMPLE",
     "DENSE_LIMIT",
     "POINTS",
+    "Comparison",
     "Job",
+    "Line",
     "Row",
     "Rows",
     "Said",
@@ -37,6 +40,7 @@ __all__ = [
     "Trial",
     "check_job",
     "check_jobs",
+    "compare",
     "cores",
     "corrected",
     "counterexample_jobs",

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import sympy
 
-from mdptk.core.errors import AssumptionViolated
+from mdptk.core.errors import AssumptionViolated, MdptkError
 from mdptk.core.models import Array
 from mdptk.core.run import Run
 from mdptk.theory import rates, statistics
@@ -434,6 +434,22 @@ def _power(repeats: int, delta: float) -> str:
     wanted = min(max(2 * delta, 0.01), (1 + delta) / 2)
     needed = statistics.repeats_needed(delta, wanted)
     return f"too few repeats to notice anything: {needed} would notice a failure rate of {wanted:.2g}"
+
+
+def applicable(alg: Any, problem: Any, start: Any = None) -> Theorem:
+    """The first theorem of an algorithm that applies to a problem.
+
+    Raises
+    ------
+    MdptkError
+        If none does, with the reason of each.
+    """
+    reasons = {theorem: theorem.unmet(alg, problem, start) for theorem in type(alg).theorems}
+    for theorem, why in reasons.items():
+        if not why:
+            return theorem
+    listed = "".join(f"\n  {theorem.name}: {why}" for theorem, why in reasons.items())
+    raise MdptkError(f"no theorem of {type(alg).__name__} applies to {problem!r}{listed}")
 
 
 def check(run: Run, *, skip_unmet: bool = False) -> Verdicts:
