@@ -39,8 +39,8 @@ def test_tables():
     comparison = compare([NPG(), SoftmaxPG()], GARNET, 20)
     head, npg, softmax = repr(comparison).splitlines()
     assert head.split()[:2] == ["method", "theorem"]
-    assert npg.startswith("NPG ")
-    assert softmax.startswith("SoftmaxPG ")
+    assert npg.startswith("NPG(eta=1.0) ")
+    assert softmax.startswith("SoftmaxPG(eta=None) ")
     html = comparison._repr_html_()
     assert html.count("<tr>") == 3
     assert r"\frac{\log{\left(A \right)}}{\eta t}" in html

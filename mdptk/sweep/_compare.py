@@ -81,7 +81,8 @@ class Comparison:
     def __repr__(self) -> str:
         rows = [("method", "theorem", f"left at {self.steps}", "right", "ratio", "", "measured")]
         rows += [
-            (line.name, line.theorem.slug, f"{line.lhs[-1]:.3g}", f"{line.rhs[-1]:.3g}", *_said(line)) for line in self
+            (repr(line.run.alg), line.theorem.slug, f"{line.lhs[-1]:.3g}", f"{line.rhs[-1]:.3g}", *_said(line))
+            for line in self
         ]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join("  ".join(x.ljust(w) for x, w in zip(row, widths, strict=True)).rstrip() for row in rows)
