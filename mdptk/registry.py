@@ -155,19 +155,19 @@ def problems(kind: type) -> dict[str, Any]:
     return found
 
 
-def standard(cls: type[Algorithm]) -> dict[str, Any]:
+def standard(cls: type[Algorithm], *, shapes: int = SHAPES) -> dict[str, Any]:
     """The problems on which the theorems of an algorithm are checked when nothing else is said.
 
-    For a learner, which is compiled for each shape, those of a few shapes: the shapes that most problems have, then
+    For a learner, which is compiled for each shape, those of a few `shapes`: the shapes that most problems have, then
     those of problems that are no views of others, small ones first.
     """
     found = problems(cls.model())
     if not issubclass(cls, Learner):
         return found
-    shapes: dict[Any, list[str]] = {}
+    by_shape: dict[Any, list[str]] = {}
     for name, problem in found.items():
-        shapes.setdefault(tuple(getattr(problem, n, None) for n in "HSAn"), []).append(name)
-    few = sorted(shapes.values(), key=lambda names: (-len(names), "," in names[0], found[names[0]].S))[:SHAPES]
+        by_shape.setdefault(tuple(getattr(problem, n, None) for n in "HSAn"), []).append(name)
+    few = sorted(by_shape.values(), key=lambda names: (-len(names), "," in names[0], found[names[0]].S))[:shapes]
     return {name: p for name, p in found.items() if any(name in names for names in few)}
 
 
