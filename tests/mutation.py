@@ -1,25 +1,34 @@
 """Mutation score of the checks: plant one error at a time in every algorithm and count how many are caught.
 
-    python -m tests.mutation [NAME ...]
+    python -m tests.mutation [NAME ...] [--each N] [--seed N]
 
 An error is an operator, a constant, a comparison, an index or an extremum changed in `init`, `step` or a function that
-they call. It is caught if the pseudo-code in loops differs, a theorem is violated, or the algorithm crashes. Survivors
-are listed with their place: look at each, since some are the same program written otherwise.
+they call. It is caught if the pseudo-code in loops differs, a theorem is violated, or the algorithm crashes or does not
+end. Of each algorithm `--each` errors are drawn by lot (0: all of them). Survivors are listed with their place: look at
+each, since some are the same program written otherwise. Those that were looked at are in `EQUIVALENT`.
+
+Everything happens in one process, with problems and their exact answers kept. Learners are first held against their
+loops without compiling anything; only what survives that is compiled.
 """
 
 from __future__ import annotations
 
+import argparse
 import ast
 import copy
 import inspect
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -27,8 +36,13 @@ from rich.table import Table
 from mdptk import MDP, FiniteHorizonMDP, PolicyEvaluation, check, registry, run
 from mdptk.core.algorithm import Learner
 from mdptk.core.bandits import BernoulliBandit
+from mdptk.core.games import MatrixGame
+from mdptk.core.models import CMDP
 from mdptk.testing import check_exact_statement, check_leading_axes
+from tests.equivalent_mutants import EQUIVALENT
 
+EACH = 8
+SECONDS = 30  # until an error counts as caught because nothing ends
 OPERATORS = {
     ast.Add: ast.Sub,
     ast.Sub: ast.Add,
@@ -47,10 +61,30 @@ PROBLEMS = {
     FiniteHorizonMDP: ("coins, H=4", "riverswim, H=4"),
     PolicyEvaluation: ("random_walk", "two_state, uniform policy"),
     BernoulliBandit: ("two_arms", "good_arm"),
+    CMDP: ("paradoxical", "constrained_two_state", "constrained_garnet"),
+    MatrixGame: ("matching_pennies", "dominated", "penalty_kick"),
 }
+OTHERS = 4  # problems of another kind, small ones first
 
 
-def sites(tree: ast.AST) -> Iterator[tuple[ast.AST, str, object]]:
+@dataclass(frozen=True)
+class Site:
+    """Something that can be changed: `part` is the expression that `node` is in, `before` its text."""
+
+    part: ast.AST
+    node: ast.AST
+    attribute: str
+    new: Any
+
+
+def sites(f: ast.FunctionDef) -> list[Site]:
+    """Whatever can be changed in the body of a function."""
+    statements = [x for statement in f.body for x in ast.walk(statement) if isinstance(x, ast.stmt)]
+    parts = [x for statement in statements for x in ast.iter_child_nodes(statement) if isinstance(x, ast.expr)]
+    return [Site(part, *change) for part in parts for change in _changes(part)]
+
+
+def _changes(tree: ast.AST) -> Iterator[tuple[ast.AST, str, Any]]:
     """Nodes that can be changed: the node, the attribute and its new value."""
     for node in ast.walk(tree):
         if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
@@ -61,15 +95,13 @@ def sites(tree: ast.AST) -> Iterator[tuple[ast.AST, str, object]]:
             yield node, "op", ast.UAdd()
         elif isinstance(node, ast.Attribute) and node.attr in NAMES:
             yield node, "attr", NAMES[node.attr]
-        elif (
-            isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool)
-        ):
+        elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
             yield node, "value", node.value + 1
 
 
-def body(module: ModuleType, cls: type) -> tuple[ast.Module, list[ast.FunctionDef]]:
-    """The module's tree, and in it the methods of `cls` and the functions that they call."""
-    tree = ast.parse(inspect.getsource(module))
+def body(cls: type) -> tuple[ast.Module, list[ast.FunctionDef]]:
+    """The tree of the module of `cls`, and in it its methods and the functions that they call."""
+    tree = ast.parse(inspect.getsource(import_module(cls.__module__)))
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     (home,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == cls.__name__)
     found = [node for node in home.body if isinstance(node, ast.FunctionDef)]
@@ -81,71 +113,118 @@ def body(module: ModuleType, cls: type) -> tuple[ast.Module, list[ast.FunctionDe
 
 def changes(cls: type) -> list[tuple[int, int]]:
     """(function, site) of every error that can be planted."""
-    _, found = body(import_module(cls.__module__), cls)
-    return [(i, j) for i, f in enumerate(found) for j, _ in enumerate(_sites_of(f))]
-
-
-def _sites_of(f: ast.FunctionDef) -> list[tuple[ast.AST, str, object]]:
-    return [site for statement in f.body for site in sites(statement)]
+    return [(i, j) for i, f in enumerate(body(cls)[1]) for j, _ in enumerate(sites(f))]
 
 
 def plant(cls: type, i: int, j: int) -> tuple[type, str]:
     """The algorithm with one error, and where it is. Its theorems and measures are those of the original."""
-    module = import_module(cls.__module__)
-    tree, found = body(module, cls)
-    node, attribute, new = _sites_of(found[i])[j]
-    before = ast.unparse(copy.deepcopy(node))
-    setattr(node, attribute, new)
-    mutant = ModuleType(f"{module.__name__}_mutant_{i}_{j}")
+    tree, found = body(cls)
+    site = sites(found[i])[j]
+    before = ast.unparse(copy.deepcopy(site.part))
+    setattr(site.node, site.attribute, site.new)
+    mutant = ModuleType(f"{cls.__module__}_mutant_{i}_{j}")
     sys.modules[mutant.__name__] = mutant
-    exec(compile(ast.fix_missing_locations(tree), module.__file__ or "", "exec"), mutant.__dict__)
+    exec(compile(ast.fix_missing_locations(tree), "", "exec"), mutant.__dict__)
     broken = getattr(mutant, cls.__name__)
     broken.theorems, broken.measures = cls.theorems, cls.measures  # type: ignore[attr-defined]
-    return broken, f"{found[i].name}:{getattr(node, 'lineno', 0)}  {before}  ->  {ast.unparse(node)}"
+    return broken, f"{cls.__name__}.{found[i].name}: {before}  ->  {ast.unparse(site.part)}"
 
 
-def survives(name: str, i: int, j: int) -> tuple[str, str | None]:
-    """The algorithm's name, and the place of the error if nothing noticed it."""
-    os.environ.setdefault("JAX_PLATFORMS", "cpu")
-    warnings.simplefilter("ignore")  # errors divide by zero
-    cls = registry.find()[name]
+def survives(cls: type, broken: type) -> bool:
+    """Whether nothing notices the error."""
+    try:
+        with _limit(SECONDS):
+            _checks(cls, broken)
+    except Exception:  # a crash is noticed too
+        return False
+    return True
+
+
+def _checks(cls: Any, broken: Any) -> None:
     *shelf, file = registry.shelf(cls).split("/")
     reference = import_module(".".join(["tests", "algorithms", *shelf, f"test_{file}"])).reference
     known = registry.problems(cls.model())
-    problems = {p: known[p] for p in PROBLEMS.get(cls.model(), list(known)[:3])}
-    broken, place = plant(cls, i, j)
-    trial = registry.trial(cls) | ({"steps": 128} if issubclass(cls, Learner) else {"steps": 60})
-    try:
+    names = PROBLEMS.get(cls.model()) or sorted(known, key=lambda name: known[name].S)[:OTHERS]
+    problems = {name: known[name] for name in names}
+    learns = issubclass(cls, Learner)
+    first = dict(list(problems.items())[:1])
+    with _eager() if learns else nullcontext():
+        check_exact_statement(broken(), first if learns else problems, reference)
+    if learns:
         check_exact_statement(broken(), problems, reference)
-        check_leading_axes(broken(), next(iter(problems.values())))
-        for problem in problems.values():
-            verdicts = check(run(broken(), problem, **trial), skip_unmet=True)
-            if any(v.ok is False for v in verdicts if v.theorem.status == "proved"):
-                return name, None
-    except Exception:  # a crash is noticed too
-        return name, None
-    return name, place
+    check_leading_axes(broken(), next(iter(problems.values())))
+    trial = registry.trial(cls) | ({"steps": 128} if learns else {"steps": 60})
+    for problem in problems.values():
+        for v in check(run(broken(), problem, **trial), skip_unmet=True):
+            assert v.ok is not False or v.theorem.status != "proved", v
+
+
+@contextmanager
+def _eager() -> Iterator[None]:
+    import jax
+
+    with jax.disable_jit():
+        yield
+
+
+@contextmanager
+def _limit(seconds: int) -> Iterator[None]:
+    def end(*_: Any) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def drawn(names: list[str], each: int, seed: int) -> list[tuple[type, int, int]]:
+    """The errors to be planted: `each` of every algorithm by lot, or all if that is 0."""
+    rng, jobs = np.random.default_rng(seed), []
+    for name in names:
+        cls = registry.algorithm(name)
+        known = changes(cls)
+        order = rng.permutation(len(known))[: each or len(known)]
+        jobs += [(cls, *known[k]) for k in sorted(order)]
+    return jobs
 
 
 def main() -> None:
     """Print the score of each algorithm and the survivors."""
-    names = sys.argv[1:] or list(registry.find())
-    jobs = [(name, i, j) for name in names for i, j in changes(registry.algorithm(name))]
-    planted = {name: sum(job[0] == name for job in jobs) for name in names}
-    left: dict[str, list[str]] = {name: [] for name in names}
-    with ProcessPoolExecutor(2) as pool:
-        for name, place in track(pool.map(survives, *zip(*jobs, strict=True)), "mutants", total=len(jobs)):
-            if place:
-                left[name].append(place)
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=main.__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="algorithms; all if none is named")
+    parser.add_argument("--each", type=int, default=EACH, metavar="N", help=f"errors in each ({EACH}); 0 for all")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the lot (0)")
+    args = parser.parse_args()
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    warnings.simplefilter("ignore")  # errors divide by zero
+    np.seterr(all="ignore")
+    found: dict[str, list[str]] = {}
+    console = Console()
+    for cls, i, j in track(drawn(args.names or list(registry.find()), args.each, args.seed), "mutants"):
+        if cls.__name__ not in found and not survives(cls, cls):
+            raise SystemExit(f"{cls.__name__} fails its checks as it is: mend that first")
+        broken, place = plant(cls, i, j)
+        outcome = "caught" if not survives(cls, broken) else "equivalent" if place in EQUIVALENT else "survived"
+        found.setdefault(cls.__name__, []).append(outcome)
+        if outcome != "caught":
+            why = EQUIVALENT.get(place, "")
+            console.print(f"{outcome}: {place}" + (f"  ({why})" if why else ""), markup=False, soft_wrap=True)
+    console.print(_table(found))
+
+
+def _table(found: dict[str, list[str]]) -> Table:
     table = Table(title="mutation score")
-    for column in ("algorithm", "planted", "caught", "score", "survivors"):
-        table.add_column(column, justify="left" if column in ("algorithm", "survivors") else "right", overflow="fold")
-    for name in [*names, "all"]:
-        n = planted[name] if name != "all" else len(jobs)
-        kept = left[name] if name != "all" else [x for places in left.values() for x in places]
-        where = "" if name == "all" else "\n".join(kept)
-        table.add_row(name, str(n), str(n - len(kept)), f"{1 - len(kept) / max(n, 1):.0%}", where)
-    Console().print(table)
+    for column in ("algorithm", "planted", "equivalent", "caught", "survived", "score"):
+        table.add_column(column, justify="left" if column == "algorithm" else "right")
+    for name, outcomes in (*found.items(), ("all", sum(found.values(), []))):
+        n, same, caught = (len(outcomes), outcomes.count("equivalent"), outcomes.count("caught"))
+        score = f"{caught / max(n - same, 1):.0%}"
+        table.add_row(name, *map(str, (n, same, caught, n - same - caught)), score)
+    return table
 
 
 if __name__ == "__main__":
