@@ -220,7 +220,7 @@ def _table(found: dict[str, list[str]]) -> Table:
     table = Table(title="mutation score")
     for column in ("algorithm", "planted", "equivalent", "caught", "survived", "score"):
         table.add_column(column, justify="left" if column == "algorithm" else "right")
-    for name, outcomes in (*found.items(), ("all", sum(found.values(), []))):
+    for name, outcomes in (*found.items(), ("all", [x for some in found.values() for x in some])):
         n, same, caught = (len(outcomes), outcomes.count("equivalent"), outcomes.count("caught"))
         score = f"{caught / max(n - same, 1):.0%}"
         table.add_row(name, *map(str, (n, same, caught, n - same - caught)), score)
