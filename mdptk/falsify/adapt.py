@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from mdptk.core.models import Array, FiniteHorizonMDP
+from mdptk.core.models import Array
 from mdptk.falsify.moves import LARGEST_GAMMA, ranges, shortened
 from mdptk.falsify.score import Candidate, Score
 
 FIRST_STEP = 0.3  # of logits, logarithms and rewards
 LEAST_STEP = 1e-9
-ROWS = ("P", "rho", "pi")  # arrays of distributions
+ROWS = ("P", "rho", "pi", "kernels")  # arrays of distributions
 Found = tuple[Score, Candidate]
 
 
@@ -85,8 +85,8 @@ def adapt(
 class Code:
     """A candidate as a vector of numbers without limits, and back.
 
-    Of the entries of a distribution that are positive the logits are numbers, of rewards, features and starts
-    themselves, of one minus the discount and of hyperparameters the logarithms.
+    Of the entries of a distribution that are positive the logits are numbers, of rewards, costs, budgets, radii,
+    features and starts themselves, of one minus the discount and of hyperparameters the logarithms.
     """
 
     c: Candidate
@@ -95,10 +95,10 @@ class Code:
     @property
     def _arrays(self) -> list[tuple[str, Array]]:
         x = self.c.instance
-        names = ("P", "rho", "pi", "r", "Phi", "start")
+        names = ("P", "rho", "pi", "kernels", "r", "Phi", "c", "b", "radius", "start")
         arrays = [(name, getattr(x, name)) for name in names if getattr(x, name) is not None]
-        if x.kind is FiniteHorizonMDP:  # the same at every stage, as the moves keep it
-            arrays = [(name, a[0] if name in ("P", "r") else a) for name, a in arrays]
+        if x.P.ndim == 4:  # the same at every stage, as the moves keep it
+            arrays = [(name, a[0] if name in ("P", "r") else a[:, 0] if name == "c" else a) for name, a in arrays]
         return arrays
 
     @property
@@ -136,6 +136,17 @@ class Code:
     def _lowest(self) -> float:
         return -1.0 if (self.c.instance.r < 0).any() else 0.0
 
+    def _cut(self, name: str, a: Array) -> Array:
+        match name:
+            case "r":
+                return np.clip(a, self._lowest, 1.0)
+            case "c":
+                return np.clip(a, min(0.0, float(self.c.instance.c.min())), 1.0)  # type: ignore[union-attr]
+            case "radius":
+                return np.maximum(a, 0.0)
+            case _:
+                return shortened(a) if name == "Phi" else a
+
     def decode(self, vector: Array) -> Candidate:
         """The candidate with these numbers, cut off at the ranges of rewards, hyperparameters and discount."""
         x, at = self.c.instance, 0
@@ -149,7 +160,7 @@ class Code:
                 continue
             b = vector[at : at + a.size].reshape(a.shape) * _unit(name, a)
             at += a.size
-            new[name] = np.clip(b, self._lowest, 1.0) if name == "r" else shortened(b) if name == "Phi" else b
+            new[name] = self._cut(name, b)
         alg, marks = self.c.alg, ranges(type(self.c.alg))
         for name in self._hyperparameters:
             mark = marks[name][1]
@@ -158,8 +169,9 @@ class Code:
             at += 1
         if self._discounted:
             new["gamma"] = float(np.clip(1 - np.exp(min(vector[at], 0.0)), 0.0, LARGEST_GAMMA))
-        if x.kind is FiniteHorizonMDP:
+        if x.P.ndim == 4:
             new |= {name: np.broadcast_to(new[name], getattr(x, name).shape) for name in ("P", "r")}
+            new |= {} if x.c is None else {"c": np.broadcast_to(new["c"][:, None], x.c.shape)}
         return replace(self.c, alg=alg, instance=replace(x, **new), origin="adapted")
 
 

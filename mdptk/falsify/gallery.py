@@ -9,19 +9,30 @@ from itertools import product
 import numpy as np
 
 from mdptk import registry
-from mdptk.core.models import MDP, Array, FiniteHorizonMDP, PolicyEvaluation
-from mdptk.falsify.instance import Instance
+from mdptk.core.bandits import BernoulliBandit
+from mdptk.core.games import MarkovGame, MatrixGame
+from mdptk.core.models import CMDP, MDP, Array, FiniteHorizonMDP, PolicyEvaluation
+from mdptk.core.robust import RobustMDP
+from mdptk.falsify.instance import GAMES, PLAIN, UNDISCOUNTED, Instance, one_state
 
 LARGEST = 64  # states of a standard problem that is tried
 DISCOUNTS = (0.0, 0.001, 0.5, 0.9, 0.99)
+FEW = (0.5, 0.0, 0.9)  # where an instance takes a linear program, or is one of several views of a model
+ARMS = 4  # of a degenerate bandit, at most: each number of them is a compilation
 
 
 def gallery(kind: type, gamma: float | None = None) -> Iterator[tuple[str, Instance]]:
     """(where it comes from, instance), standard problems first, small before large; one discount if it is given."""
     yield from standard(kind)
-    discounts = (0.0,) if kind is FiniteHorizonMDP else DISCOUNTS if gamma is None else (gamma,)
+    many = DISCOUNTS if kind in (MDP, PolicyEvaluation) else FEW
+    discounts = (0.0,) if kind in UNDISCOUNTED else many if gamma is None else (gamma,)
     for (name, x), g in product(degenerate(), discounts):
-        yield f"{name}, gamma = {g:g}", as_kind(replace(x, gamma=g), kind)
+        for view, y in views(replace(x, gamma=g), kind):
+            yield ", ".join(filter(None, (name, view, "" if kind in UNDISCOUNTED else f"gamma = {g:g}"))), y
+    if kind in GAMES:
+        for (name, R), g in product(games(), discounts):
+            x = one_state(MatrixGame, R.ravel(), R.shape[1])
+            yield name, replace(x, kind=kind, gamma=g)
 
 
 def standard(kind: type) -> Iterator[tuple[str, Instance]]:
@@ -32,13 +43,59 @@ def standard(kind: type) -> Iterator[tuple[str, Instance]]:
             yield name, Instance.of(known[name])
 
 
-def as_kind(x: Instance, kind: type, H: int = 2) -> Instance:
-    """A discounted model as an instance of another kind: cut off after `H` stages, or its uniform policy evaluated."""
+def views(x: Instance, kind: type, H: int = 2) -> Iterator[tuple[str, Instance]]:
+    """A discounted model as instances of another kind, each with a word for it; none if it has no such view.
+
+    Cut off after `H` stages, its uniform policy evaluated, with an adversary, with costs, as a game, or its rewards as
+    the means of arms.
+    """
     if kind is FiniteHorizonMDP:
-        return Instance.of(x.model().episodic(H))
-    if kind is PolicyEvaluation:
-        return replace(x, kind=kind, pi=np.full((x.S, x.A), 1 / x.A), Phi=np.eye(x.S))
-    return x
+        yield "", Instance.of(x.model().episodic(H))
+    elif kind is PolicyEvaluation:
+        yield "", replace(x, kind=kind, pi=np.full((x.S, x.A), 1 / x.A), Phi=np.eye(x.S))
+    elif kind is RobustMDP:
+        yield "radius 0.5", replace(x, kind=kind, radius=np.full((x.S, x.A), 0.5))
+        yield "any kernel", replace(x, kind=kind, lower=np.zeros_like(x.P), upper=np.ones_like(x.P))
+        yield "two kernels", replace(x, kind=kind, kernels=np.roll(x.P, 1, axis=-1)[None])
+    elif kind is CMDP:
+        most = 1 / (1 - x.gamma)  # of a cost of one in each step
+        last = np.zeros((1, x.S, x.A))
+        last[..., -1] = 1.0
+        yield "the reward costs", replace(x, kind=kind, c=x.r[None], b=np.array([most / 2]))
+        yield "the last action costs", replace(x, kind=kind, c=last, b=np.array([most / 4]))
+        yield "no cost", replace(x, kind=kind, c=np.zeros((1, x.S, x.A)), b=np.array([most / 2]))
+        yield "two costs", replace(x, kind=kind, c=np.stack([x.r, 1 - x.r]), b=np.full(2, 0.6 * most))
+    elif kind is BernoulliBandit:
+        if x.r.min() >= 0 and x.r.size <= ARMS:
+            yield "", one_state(kind, x.r.ravel())
+    elif kind in GAMES:
+        if kind is MarkovGame or x.S == 1:
+            yield from ((word, replace(y, kind=kind)) for word, y in _players(x))
+    else:
+        yield "", replace(x, kind=kind, gamma=0.0 if kind in PLAIN else x.gamma)
+
+
+def _players(x: Instance) -> Iterator[tuple[str, Instance]]:
+    yield "the second has no choice", replace(x, B=1)
+    yield "the first has no choice", replace(x, B=x.A)
+    r = x.r[:, :, None] - x.r[:, None]
+    P = (x.P[:, :, None] + x.P[:, None]) / 2
+    yield "against itself", replace(x, P=P.reshape(x.S, -1, x.S), r=r.reshape(x.S, -1), B=x.A)
+
+
+def games() -> Iterator[tuple[str, Array]]:
+    """Payoffs with a mixed equilibrium, a saddle, ties, strategies that are never or nearly never played."""
+    yield "matching pennies", np.eye(2)
+    yield "pennies of both signs", 2 * np.eye(2) - 1
+    yield "rock, paper, scissors", np.array([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]])
+    yield "a saddle", np.array([[0.5, 0.0], [1.0, 0.25]])
+    yield "nothing at stake", np.zeros((2, 2))
+    yield "rows alike", np.array([[0.0, 1.0], [0.0, 1.0]])
+    yield "columns alike", np.array([[0.0, 0.0], [1.0, 1.0]])
+    yield "many equilibria", np.array([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]])
+    yield "nearly a tie", np.array([[1.0, 1e-9], [0.0, 1.0]])
+    yield "a rare strategy", np.array([[1.0, 0.0], [0.0, 1e-3]])
+    yield "one against three", np.array([[0.0, 0.5, 1.0]])
 
 
 def degenerate() -> Iterator[tuple[str, Instance]]:

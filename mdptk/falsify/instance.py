@@ -8,20 +8,32 @@ from typing import Any
 import numpy as np
 
 from mdptk.core import exact
+from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.errors import MdptkError
-from mdptk.core.models import MDP, Array, FiniteHorizonMDP, PolicyEvaluation
+from mdptk.core.games import MarkovGame, MatrixGame
+from mdptk.core.models import CMDP, MDP, Array, AverageRewardMDP, FiniteHorizonMDP, PolicyEvaluation
+from mdptk.core.robust import L1, Finite, Interval, RobustMDP
+from mdptk.core.total import TotalRewardMDP
 
-KINDS = (MDP, FiniteHorizonMDP, PolicyEvaluation)  # what can be searched
-ARRAYS = ("P", "r", "rho", "pi", "Phi", "D", "start")
+GAMES = (MatrixGame, MarkovGame)
+ONE_STATE = (MatrixGame, BernoulliBandit)
+PLAIN = (AverageRewardMDP, TotalRewardMDP)  # transitions, rewards and a start, nothing else
+UNDISCOUNTED = (FiniteHorizonMDP, *PLAIN, *ONE_STATE)
+KINDS = (MDP, FiniteHorizonMDP, PolicyEvaluation, CMDP, RobustMDP, MarkovGame, MatrixGame, BernoulliBandit, *PLAIN)
+SETS = ("centre", "radius", "lower", "upper", "kernels")  # of a RobustMDP
+ARRAYS = ("P", "r", "rho", "pi", "Phi", "D", "c", "b", *SETS, "start")
 
 
 @dataclass(frozen=True, eq=False)
 class Instance:
     """The arrays of a model of type `kind`; those that its type does not have are None.
 
-    ``P[..., s, a, s']`` and ``r[..., s, a]`` have a leading stage axis for a FiniteHorizonMDP, none otherwise. `D` is
-    None where it is stationary, so that it follows the transitions when they are changed. `start` has the free numbers
-    of the first state (`mdptk.theory.Start`), None where `init` chooses them.
+    ``P[..., s, a, s']`` and ``r[..., s, a]`` have a leading stage axis for a FiniteHorizonMDP, none otherwise. In a
+    game `a` stands for the actions of both players, ``a * B + b``; a bandit is one state with its means as rewards.
+    `D` is None where it is stationary, so that it follows the transitions when they are changed; so does the centre of
+    a ball that is None, and intervals are widened until the transitions are between them. `kernels` are those of a
+    finite set besides `P`. `start` has the free numbers of the first state (`mdptk.theory.Start`), None
+    where `init` chooses them.
     """
 
     kind: type
@@ -32,7 +44,20 @@ class Instance:
     pi: Array | None = None
     Phi: Array | None = None
     D: Array | None = None
+    c: Array | None = None
+    b: Array | None = None
+    centre: Array | None = None
+    radius: Array | None = None
+    lower: Array | None = None
+    upper: Array | None = None
+    kernels: Array | None = None
+    B: int = 0
     start: Array | None = None
+
+    def __post_init__(self) -> None:
+        if self.lower is not None and self.upper is not None:
+            object.__setattr__(self, "lower", np.minimum(self.lower, self.P))
+            object.__setattr__(self, "upper", np.maximum(self.upper, self.P))
 
     @property
     def S(self) -> int:
@@ -41,7 +66,7 @@ class Instance:
 
     @property
     def A(self) -> int:
-        """Number of actions."""
+        """Number of actions; in a game, of pairs of them."""
         return self.r.shape[-1]
 
     @property
@@ -51,26 +76,87 @@ class Instance:
 
     def model(self) -> Any:
         """The model; raises InvalidModel if the arrays make none."""
-        if self.kind is FiniteHorizonMDP:
-            return FiniteHorizonMDP(self.P, self.r, self.rho)
+        S, B = self.S, self.B
+        if self.kind is MatrixGame:
+            return MatrixGame(self.r.reshape(-1, B))
+        if self.kind is MarkovGame:
+            return MarkovGame(self.P.reshape(S, -1, B, S), self.r.reshape(S, -1, B), self.gamma, self.rho)
+        if self.kind is BernoulliBandit:
+            return BernoulliBandit(self.r[0])
+        if self.kind in (FiniteHorizonMDP, *PLAIN):
+            return self.kind(self.P, self.r, self.rho)
+        if self.kind is CMDP and self.P.ndim == 4:
+            return CMDP(FiniteHorizonMDP(self.P, self.r, self.rho), self.c, self.b)
         mdp = MDP(self.P, self.r, self.gamma, self.rho)
+        if self.kind is CMDP:
+            return CMDP(mdp, self.c, self.b)
+        if self.kind is RobustMDP:
+            return RobustMDP(mdp, self._ambiguity())
         return PolicyEvaluation(mdp, self.pi, self.Phi, self.D) if self.kind is PolicyEvaluation else mdp
+
+    def _ambiguity(self) -> L1 | Interval | Finite:
+        if self.radius is not None:
+            return L1(self.P if self.centre is None else self.centre, self.radius)
+        if self.kernels is not None:
+            return Finite([self.P, *self.kernels])
+        return Interval(self.lower, self.upper)
 
     @classmethod
     def of(cls, problem: Any) -> Instance:
-        """The arrays of a model."""
-        if isinstance(problem, FiniteHorizonMDP):
-            return cls(FiniteHorizonMDP, problem.P, problem.r, problem.rho)
-        if isinstance(problem, PolicyEvaluation):
-            mdp = problem.mdp
-            P, _ = exact.chain(mdp, problem.pi)
-            drift = abs(problem.D @ P - problem.D).sum()
-            D = problem.D if drift > 1e-12 * problem.S else None
-            return cls(PolicyEvaluation, mdp.P, mdp.r, mdp.rho, mdp.gamma, problem.pi, problem.Phi, D)
-        if not isinstance(problem, MDP):
-            raise MdptkError(f"the falsifier has no instances of {type(problem).__name__} yet")
-        mdp = problem.dense()
-        return cls(MDP, mdp.P, mdp.r, mdp.rho, mdp.gamma)
+        """The arrays of a model.
+
+        Raises
+        ------
+        MdptkError
+            If it is not made of arrays that are known here.
+        """
+        kind = type(problem)
+        match problem:
+            case BernoulliBandit():
+                return one_state(kind, problem.means)
+            case MatrixGame():
+                return one_state(kind, problem.R.ravel(), problem.B)
+            case MarkovGame():
+                S, A, B = problem.r.shape
+                P, r = problem.P.reshape(S, A * B, S), problem.r.reshape(S, A * B)
+                return cls(kind, P, r, problem.rho, problem.gamma, B=B)
+            case FiniteHorizonMDP():
+                return cls(kind, problem.P, problem.r, problem.rho)
+            case AverageRewardMDP() | TotalRewardMDP():
+                return cls(kind, problem.discounted(0.0).dense().P, problem.r, problem.rho)
+            case PolicyEvaluation():
+                P, _ = exact.chain(problem.mdp, problem.pi)
+                drift = abs(problem.D @ P - problem.D).sum()
+                D = problem.D if drift > 1e-12 * problem.S else None
+                return cls(kind, **_inner(problem.mdp), pi=problem.pi, Phi=problem.Phi, D=D)
+            case CMDP(mdp=MDP() | FiniteHorizonMDP()):
+                return cls(kind, **_inner(problem.mdp), c=problem.c, b=problem.b)
+            case RobustMDP(ambiguity=L1() | Interval() | Finite()):
+                return cls(kind, **_inner(problem.nominal), **_set(problem))
+            case MDP():
+                return cls(kind, **_inner(problem))
+        raise MdptkError(f"the falsifier has no instances of {problem!r} yet")
+
+
+def _inner(mdp: MDP | FiniteHorizonMDP) -> dict[str, Any]:
+    if isinstance(mdp, FiniteHorizonMDP):
+        return {"P": mdp.P, "r": mdp.r, "rho": mdp.rho}
+    return {"P": mdp.dense().P, "r": mdp.r, "rho": mdp.rho, "gamma": mdp.gamma}
+
+
+def _set(problem: RobustMDP) -> dict[str, Any]:
+    U, P = problem.ambiguity, problem.nominal.P
+    if isinstance(U, L1):
+        return {"radius": U.radius, "centre": None if np.array_equal(U.P, P) else U.P}
+    if isinstance(U, Interval):
+        return {"lower": U.lower, "upper": U.upper}
+    first = next((k for k, one in enumerate(U.P) if np.array_equal(one, P)), -1)
+    return {"kernels": np.delete(U.P, first, axis=0) if first >= 0 else U.P}
+
+
+def one_state(kind: type, r: Array, B: int = 0) -> Instance:
+    """A bandit with the means `r`, or a matrix game with these payoffs, row by row."""
+    return Instance(kind, np.ones((1, len(r), 1)), np.asarray(r, dtype=np.float64)[None], np.ones(1), B=B)
 
 
 def batch(instances: list[Instance]) -> MDP:

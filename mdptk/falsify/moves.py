@@ -8,9 +8,12 @@ from typing import Any, get_args, get_type_hints
 
 import numpy as np
 
+from mdptk.core import exact
 from mdptk.core.algorithm import Algorithm, Range
-from mdptk.core.models import Array, FiniteHorizonMDP, PolicyEvaluation
-from mdptk.falsify.instance import Instance
+from mdptk.core.bandits import BernoulliBandit
+from mdptk.core.models import CMDP, Array, FiniteHorizonMDP, PolicyEvaluation
+from mdptk.core.robust import RobustMDP
+from mdptk.falsify.instance import GAMES, ONE_STATE, SETS, UNDISCOUNTED, Instance
 
 Rng = np.random.Generator
 Move = Callable[[Rng, Instance, float], Instance]
@@ -48,16 +51,46 @@ def sample(rng: Rng, kind: type, shape: tuple[int, ...] | None = None) -> Instan
     """A random instance, of a given shape of transitions if the algorithm is compiled for each."""
     if shape is None:
         S, A = int(rng.choice([1, 2, 2, 3, 3, 4, 5])), int(rng.choice([1, 2, 2, 3, 4]))
+        S = 1 if kind in ONE_STATE else S
+        A = A * int(rng.choice([1, 2, 2, 3])) if kind in GAMES else A
         shape = (int(rng.integers(1, 4)), S, A, S) if kind is FiniteHorizonMDP else (S, A, S)
     S, A = shape[-1], shape[-2]
     stages = shape[:-3]
     P, r = distributions(rng, (S, A, S)), rewards(rng, (S, A))
     rho = distributions(rng, (S,)) if rng.random() < 0.5 else np.full(S, 1 / S)
     P, r = np.broadcast_to(P, shape), np.broadcast_to(r, (*stages, S, A))  # the same at every stage
-    x = Instance(kind, P, r, rho, gamma(rng))
-    if kind is not PolicyEvaluation:
-        return x
-    return replace(x, pi=distributions(rng, (S, A)), Phi=shortened(features(rng, S)))
+    g = gamma(rng)
+    x = Instance(kind, P, r, rho, 0.0 if kind in UNDISCOUNTED else g)
+    if kind is PolicyEvaluation:
+        return replace(x, pi=distributions(rng, (S, A)), Phi=shortened(features(rng, S)))
+    if kind is CMDP:
+        x = replace(x, c=np.stack([abs(rewards(rng, (S, A))) for _ in range(rng.choice([1, 1, 2, 3]))]))
+        return replace(x, b=spent(rng, x))
+    if kind is RobustMDP:
+        return replace(x, **ambiguity(rng, x))
+    if kind in GAMES:
+        return replace(x, B=int(rng.choice([B for B in range(1, A + 1) if A % B == 0])))
+    return replace(x, r=abs(x.r)) if kind is BernoulliBandit else x
+
+
+def spent(rng: Rng, x: Instance) -> Array:
+    """Budgets that some policy meets: what a random one spends, with a slack of any order of magnitude."""
+    assert x.c is not None
+    pi = distributions(rng, (x.S, x.A))
+    budgets = exact.returns(replace(x, b=np.zeros(len(x.c))).model(), pi)[1:]
+    return budgets + 10 ** rng.uniform(-3, 0) / (1 - x.gamma)
+
+
+def ambiguity(rng: Rng, x: Instance) -> dict[str, Any]:
+    """An ambiguity set around the transitions: a ball, intervals, or a few kernels; from nothing to everything."""
+    size = float(rng.choice([0.0, 0.01, 0.2, 1.0, 2.0]))
+    match rng.choice(["L1", "interval", "finite"]):
+        case "L1":
+            return {"radius": size * rng.choice([1.0, 0.5, 0.0], size=(x.S, x.A), p=[0.7, 0.2, 0.1])}
+        case "interval":
+            return {"lower": np.maximum(x.P - size, 0), "upper": np.minimum(x.P + size, 1)}
+        case _:
+            return {"kernels": distributions(rng, (int(rng.integers(1, 3)), *x.P.shape))}
 
 
 def features(rng: Rng, S: int) -> Array:
@@ -183,6 +216,68 @@ def move_Phi(rng: Rng, x: Instance, size: float) -> Instance:
     return replace(x, Phi=Phi, start=None if x.start is None else np.resize(x.start, Phi.shape[1]))
 
 
+def move_c(rng: Rng, x: Instance, size: float) -> Instance:
+    """One of the costs: a small step, the reward or what is left of it, another cost, an end of the range, anew."""
+    assert x.c is not None
+    i, c, s, a = rng.integers(len(x.c)), x.c.copy(), rng.integers(x.S), rng.integers(x.A)
+    match rng.integers(6):
+        case 0 | 1:
+            c[i] = np.clip(c[i] + size * rng.normal(size=c[i].shape[-2:]), min(0.0, c.min()), 1.0)
+        case 2:
+            c[i] = rng.choice([abs(x.r), 1 - abs(x.r)])
+        case 3:
+            c[i] = c[rng.integers(len(c))]
+        case 4:
+            c[i, ..., s, a] = rng.choice([0.0, 1.0])
+        case _:
+            c[i] = abs(rewards(rng, c[i].shape[-2:]))
+    return replace(x, c=c)
+
+
+def move_b(rng: Rng, x: Instance, size: float) -> Instance:
+    """The budgets: a step of some of them in proportion, or what a random policy spends."""
+    assert x.b is not None
+    if x.P.ndim == 3 and rng.random() < 0.3:
+        return replace(x, b=spent(rng, x))
+    scale = np.maximum(abs(x.b), 1e-3) * 10 ** rng.uniform(-2, 0)
+    return replace(x, b=x.b + size * scale * (rng.random(x.b.shape) < 0.7) * rng.normal(size=x.b.shape))
+
+
+def move_set(rng: Rng, x: Instance, size: float) -> Instance:
+    """The ambiguity set: larger, smaller or none in places, or another one."""
+    if rng.random() < 0.2:
+        return replace(x, **(dict.fromkeys(SETS) | ambiguity(rng, x)))
+    s, a, factor = rng.integers(x.S), rng.integers(x.A), float(np.exp(size * rng.normal()))
+    if x.radius is not None:
+        radius = x.radius * factor if rng.random() < 0.5 else x.radius.copy()
+        radius[s, a] = rng.choice([0.0, 2.0, radius[s, a]])
+        return replace(x, radius=radius)
+    if x.lower is not None and x.upper is not None:
+        lower = np.maximum(x.P - factor * (x.P - x.lower), 0)
+        upper = np.minimum(x.P + factor * (x.upper - x.P), 1)
+        if rng.random() < 0.3:
+            lower[s, a], upper[s, a] = (x.P[s, a], x.P[s, a]) if rng.random() < 0.5 else (0.0, 1.0)
+        return replace(x, lower=lower, upper=upper)
+    assert x.kernels is not None
+    return replace(x, kernels=_one_row(rng, x.kernels, distributions(rng, (x.S,)))) if len(x.kernels) else x
+
+
+def copy_strategy(rng: Rng, x: Instance, size: float) -> Instance:
+    """A strategy of one of the players becomes a copy of another, everywhere, or better by a constant."""
+    n = x.A // x.B
+    P, r = (y.reshape(x.S, n, x.B, -1).copy() for y in (x.P, x.r))
+    axis = rng.integers(2)
+    i, j = rng.integers((n, x.B)[axis], size=2)
+    of, to = ((slice(None),) * (1 + axis) + (k,) for k in (i, j))
+    P[to], r[to] = P[of], r[of] + rng.choice([0.0, 0.1, -0.1])
+    return replace(x, P=P.reshape(x.P.shape), r=r.reshape(x.r.shape))
+
+
+OF_KIND: dict[type, tuple[Move, ...]] = {
+    PolicyEvaluation: (move_pi, move_pi, move_Phi, move_Phi),
+    CMDP: (move_c, move_c, move_c, move_b, move_b, move_b),
+    RobustMDP: (move_set,) * 4,
+} | dict.fromkeys(GAMES, (copy_strategy,) * 2)
 MOVES: tuple[Move, ...] = (
     *(step_P, step_P, step_r, step_r, snap_P, fresh_P, leak_P, snap_r, snap_r),
     *(copy_action, absorb, rational, move_rho),
@@ -212,7 +307,7 @@ def move_start(rng: Rng, x: Instance, size: float) -> Instance:
 
 def mutate(rng: Rng, x: Instance, size: float) -> Instance:
     """One to three moves."""
-    moves = MOVES if x.kind is not PolicyEvaluation else (*MOVES, move_pi, move_pi, move_Phi, move_Phi)
+    moves = (*MOVES, *OF_KIND.get(x.kind, ()))
     moves = moves if x.start is None else (*moves, *[move_start] * 6)
     with np.errstate(divide="ignore"):  # the logit of an impossible transition
         for _ in range(int(rng.choice([1, 1, 2, 3]))):

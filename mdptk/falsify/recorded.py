@@ -101,6 +101,7 @@ def as_data(found: Any) -> dict[str, Any] | None:
         "kind": x.kind.__name__,
         "arrays": arrays,
         "gamma": x.gamma,
+        "B": x.B,
         "steps": found.steps,
         "seed": found.seed,
         "repeats": found.repeats,
@@ -143,7 +144,7 @@ def _kept(name: str, entry: dict[str, Any]) -> Kept:
     cls, _ = registry.theorem(name)
     kind = next(kind for kind in KINDS if kind.__name__ == entry["kind"])
     arrays = {key: np.array(x, dtype=np.float64) for key, x in entry["arrays"].items()}
-    problem = Instance(kind, gamma=entry["gamma"], **arrays).model()
+    problem = Instance(kind, gamma=entry["gamma"], B=entry.get("B", 0), **arrays).model()
     alg = cls(**entry["hyperparameters"])
     ran = (entry["steps"], entry["seed"], entry["repeats"], entry["start"])
     return Kept(name, entry["ratio"], entry["unit"], entry["violated"], alg, problem, *ran, entry["search"])

@@ -14,8 +14,11 @@ import numpy as np
 
 from mdptk import registry
 from mdptk.core.algorithm import Learner
+from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.errors import MdptkError
-from mdptk.core.models import FiniteHorizonMDP, PolicyEvaluation
+from mdptk.core.games import MatrixGame
+from mdptk.core.models import CMDP, MDP, PolicyEvaluation
+from mdptk.core.robust import L1, Finite, RobustMDP
 from mdptk.falsify.score import COUNTS, Candidate, Score, in_slack
 from mdptk.io import save
 from mdptk.sweep import Job
@@ -199,11 +202,24 @@ def source(problem: Any) -> str:
         given = {"pi": None if uniform else pi, "Phi": None if table else Phi, "D": None if stationary else problem.D}
         arrays = "".join(f", {name}={_list(x)}" for name, x in given.items() if x is not None)
         return f"PolicyEvaluation({source(mdp)}{arrays})"
+    if isinstance(problem, BernoulliBandit):
+        return f"BernoulliBandit(means={_list(problem.means)})"
+    if isinstance(problem, MatrixGame):
+        return f"MatrixGame(R={_list(problem.R)})"
+    if isinstance(problem, CMDP):
+        return f"CMDP({source(problem.mdp)}, c={_list(problem.c)}, b={_list(problem.b)})"
+    if isinstance(problem, RobustMDP):
+        return f"RobustMDP({source(problem.nominal)}, {_set(problem.ambiguity)})"
     start = "" if (problem.rho == 1 / problem.S).all() else f", rho={_list(problem.rho)}"
-    arrays = f"P={_list(problem.P)}, r={_list(problem.r)}"
-    if isinstance(problem, FiniteHorizonMDP):
-        return f"FiniteHorizonMDP({arrays}{start})"
-    return f"MDP({arrays}, gamma={problem.gamma!r}{start})"
+    P = problem.dense().P if isinstance(problem, MDP) else problem.P
+    discount = f", gamma={problem.gamma!r}" if hasattr(problem, "gamma") else ""
+    return f"{type(problem).__name__}(P={_list(P)}, r={_list(problem.r)}{discount}{start})"
+
+
+def _set(U: Any) -> str:
+    if isinstance(U, L1):
+        return f"L1({_list(U.P)}, radius={_list(U.radius)})"
+    return f"Finite({_list(U.P)})" if isinstance(U, Finite) else f"Interval({_list(U.lower)}, {_list(U.upper)})"
 
 
 def _list(x: Any) -> str:

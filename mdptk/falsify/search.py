@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,11 @@ from mdptk.core.models import MDP, check_discount
 from mdptk.falsify import moves
 from mdptk.falsify.adapt import adapt
 from mdptk.falsify.gallery import gallery
-from mdptk.falsify.instance import KINDS, Instance
+from mdptk.falsify.instance import KINDS, ONE_STATE, UNDISCOUNTED, Instance
 from mdptk.falsify.result import Archive, Counterexample, NotFound, Report
 from mdptk.falsify.score import Candidate, Score, judge, judge_again
 from mdptk.falsify.shrink import shrink
-from mdptk.falsify.tiny import tiny
+from mdptk.falsify.tiny import finer, tiny
 from mdptk.theory import Always, Theorem
 
 GALLERY_CHUNK = 40
@@ -37,6 +37,7 @@ SETTLED = 30  # steps after which the state is near the end of the run, for star
 LEARNER_STEPS, LEARNER_REPEATS = 64, 64
 FRESH_SEED = 10**6  # of the runs that have to confirm a statistical violation
 SHAPES = ((2, 2, 2), (1, 2, 1), (3, 2, 3))  # of learners' transitions: each is a compilation
+ARMS = ((1, 2, 1), (1, 4, 1), (1, 1, 1))  # the same of bandits
 
 
 def falsify(
@@ -90,7 +91,7 @@ def falsify(
     if kind not in KINDS:
         names = ", ".join(k.__name__ for k in KINDS)
         raise MdptkError(f"{name} is about a {kind.__name__}; instances that can be searched are {names}")
-    if gamma is not None and hasattr(kind, "H"):
+    if gamma is not None and kind in UNDISCOUNTED:
         raise MdptkError(f"gamma = {gamma}: {name} is about a {kind.__name__}, which has no discount")
     gamma = None if gamma is None else check_discount(gamma)
     archive = Archive(None if out is None else Path(out), name, seed)
@@ -120,7 +121,11 @@ def explore(search: Search) -> None:
     if search.elsewhere:
         for _ in range(STARTS):
             search.start(width=32 if batched else 4, elsewhere=True)
-    chunks = tiny(kind, batched=batched, gamma=search.gamma) if isinstance(search.base, Solver) else iter(())
+    chunks: Iterator[list[Instance]] = iter(())
+    if isinstance(search.base, Solver):
+        lot = np.random.default_rng(search.seed)
+        fine = finer(kind, lot, batched=batched, gamma=search.gamma)
+        chunks = chain(tiny(kind, batched=batched, gamma=search.gamma), fine)
     while True:
         found = search.judge([search.candidate(search.base, x, 10, "tiny") for x in next(chunks, [])])
         search.judge_again([f for f in found if f[0].near], TINY_AGAIN)
@@ -224,7 +229,8 @@ class Search:
         steps = LEARNER_STEPS if learns else int(self.rng.choice(STEPS))
         shape: tuple[int, ...] | None = None
         if learns:
-            shape = SHAPES[self.rng.integers(len(SHAPES))]
+            known = ARMS if kind in ONE_STATE else SHAPES
+            shape = known[self.rng.integers(len(known))]
             shape = (2, *shape) if hasattr(kind, "H") else shape
         first = moves.sample(self.rng, kind, shape)
         others = (moves.sample(self.rng, kind, first.shape) for _ in range(width - 1))
@@ -256,7 +262,7 @@ class Search:
     def vary(self, c: Candidate, size: float) -> Candidate:
         """The candidate with another discount, other hyperparameters or another number of steps, or as it is."""
         what = self.rng.random()
-        if what < 0.25 and self.gamma is None:
+        if what < 0.25 and self.gamma is None and c.instance.kind not in UNDISCOUNTED:
             return replace(c, instance=replace(c.instance, gamma=moves.move_gamma(self.rng, c.instance.gamma, size)))
         if isinstance(c.alg, Learner):  # the rest means to compile again
             return c

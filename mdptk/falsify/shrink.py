@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 
 from mdptk.core.algorithm import Learner, Solver
-from mdptk.core.models import MDP
+from mdptk.core.models import MDP, Array
 from mdptk.falsify.instance import ARRAYS, Instance
 from mdptk.falsify.moves import ranges, rounded_rows
 from mdptk.falsify.score import Candidate, Score, in_slack, judge, judge_again
@@ -93,7 +93,8 @@ def simplifications(c: Candidate, *, fixed: bool = False) -> list[Candidate]:
     """Simpler candidates, the boldest first."""
     x = c.instance
     smaller = [_without_state(x, s) for s in range(x.S)] if x.S > 1 else []
-    smaller += [_without_action(x, a) for a in range(x.A)] if x.A > 1 else []
+    smaller += _without_action(x) if x.B == 0 else _without_strategy(x)
+    smaller += _without_one(x, "c", "b") + _without_one(x, "kernels")
     if x.Phi is not None and x.Phi.shape[1] > 1:  # a state less may take a feature with it, or the rank is lost
         smaller += [_without_feature(y, i) for y in (x, *smaller) for i in range(x.Phi.shape[1])]
     models = [replace(c, instance=y) for y in (*smaller, *_simpler_numbers(x))]
@@ -106,7 +107,7 @@ def complexity(c: Candidate) -> tuple[int, int]:
     x = c.instance
     uniform = np.allclose(x.rho, 1 / x.S, rtol=0, atol=1e-12)
     arrays = [getattr(x, name) for name in ARRAYS if not (name == "rho" and uniform)]
-    size = x.r.size + (0 if x.Phi is None else x.Phi.size)
+    size = x.r.size + sum(0 if a is None else a.size for a in (x.Phi, x.c, x.kernels))
     characters = sum(len(repr(v)) for array in arrays if array is not None for v in array.ravel().tolist())
     return size, characters + len(repr(x.gamma)) + len(repr(c.alg))
 
@@ -133,6 +134,10 @@ def _simpler_numbers(x: Instance) -> Iterator[Instance]:
         if x.pi is not None and x.Phi is not None:
             yield replace(x, pi=rounded_rows(x.pi, k))
             yield replace(x, Phi=np.round(x.Phi * k) / k)
+        numbers = {name: getattr(x, name) for name in ("c", "b", "radius", "lower", "upper")}
+        yield from (replace(x, **{name: np.round(a * k) / k}) for name, a in numbers.items() if a is not None)
+        if x.kernels is not None:
+            yield replace(x, kernels=rounded_rows(x.kernels, k))
     for s, a, k in product(range(x.S), range(x.A), (1, 2, 10, 100)):
         P, r = x.P.copy(), x.r.copy()
         P[..., s, a, :] = rounded_rows(P[..., s, a, :], k)
@@ -155,6 +160,12 @@ def _without_state(x: Instance, s: int) -> Instance:
         Phi=None if x.Phi is None else x.Phi[keep][:, _alive(x.Phi[keep])],
         D=None if x.D is None else _normalised(x.D[keep], np.full(x.S - 1, 1 / (x.S - 1))),
         start=x.start if x.start is None else x.start[keep if x.Phi is None else _alive(x.Phi[keep])],
+        c=None if x.c is None else x.c[..., keep, :],
+        kernels=None if x.kernels is None else _normalised(x.kernels[:, keep][..., keep], home),
+        centre=None,
+        radius=None if x.radius is None else x.radius[keep],
+        lower=None if x.lower is None else x.lower[keep][..., keep],
+        upper=None if x.upper is None else x.upper[keep][..., keep],
     )
 
 
@@ -173,11 +184,36 @@ def _without_feature(x: Instance, i: int) -> Instance:
     return replace(x, Phi=np.delete(x.Phi, i, axis=1), start=start)
 
 
-def _without_action(x: Instance, a: int) -> Instance:
-    keep = [i for i in range(x.A) if i != a]
-    pi = None if x.pi is None else _normalised(x.pi[:, keep], np.full((x.S, x.A - 1), 1 / (x.A - 1)))
+def _without_action(x: Instance) -> list[Instance]:
+    return [_of_actions(x, [i for i in range(x.A) if i != a]) for a in range(x.A)] if x.A > 1 else []
+
+
+def _without_strategy(x: Instance) -> list[Instance]:
+    """A game without a strategy of either player."""
+    pairs = np.arange(x.A).reshape(-1, x.B)
+    rows = [np.delete(pairs, a, axis=0) for a in range(len(pairs))] if len(pairs) > 1 else []
+    columns = [np.delete(pairs, b, axis=1) for b in range(x.B)] if x.B > 1 else []
+    return [replace(_of_actions(x, left.ravel().tolist()), B=left.shape[1]) for left in (*rows, *columns)]
+
+
+def _of_actions(x: Instance, keep: list[int]) -> Instance:
+    def of(a: Array | None) -> Array | None:
+        return None if a is None else a[..., keep]
+
+    def rows(P: Array | None) -> Array | None:
+        return None if P is None else P[..., keep, :]
+
+    pi = None if x.pi is None else _normalised(x.pi[:, keep], np.full((x.S, len(keep)), 1 / len(keep)))
     start = x.start if x.start is None or x.start.ndim < 2 else x.start[:, keep]
-    return replace(x, P=x.P[..., keep, :], r=x.r[..., keep], pi=pi, start=start)
+    kernels = {name: rows(getattr(x, name)) for name in ("P", "centre", "lower", "upper", "kernels")}
+    return replace(x, r=x.r[..., keep], c=of(x.c), radius=of(x.radius), pi=pi, start=start, **kernels)
+
+
+def _without_one(x: Instance, *names: str) -> list[Instance]:
+    """Without one of several costs, or kernels."""
+    arrays = {name: a for name in names if (a := getattr(x, name)) is not None}
+    n = len(next(iter(arrays.values()))) if arrays else 0
+    return [replace(x, **{name: np.delete(a, i, axis=0) for name, a in arrays.items()}) for i in range(n) if n > 1]
 
 
 def _normalised(p: np.ndarray, otherwise: np.ndarray) -> np.ndarray:

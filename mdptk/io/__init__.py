@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mdptk.core.models import Model
 from mdptk.core.total import TotalRewardMDP
 from mdptk.io._drn import drn_labels, read_drn
 from mdptk.io._errors import (
@@ -22,7 +21,7 @@ from mdptk.io._errors import (
     require_gamma,
 )
 from mdptk.io._gymnasium import from_gymnasium
-from mdptk.io._npz import read_npz, save
+from mdptk.io._npz import Saved, read_npz, save
 from mdptk.io._prism import prism_labels, read_prism
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def load(
     gamma: float | None = None,
     rho: ArrayLike | None = None,
     reward: str | None = None,
-) -> Model | TotalRewardMDP:
+) -> Saved:
     """The model in `source`.
 
     Parameters

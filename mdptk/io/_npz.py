@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.errors import InvalidModel
+from mdptk.core.games import MarkovGame, MatrixGame
 from mdptk.core.models import (
     CMDP,
     MDP,
@@ -20,6 +22,7 @@ from mdptk.core.models import (
     PolicyEvaluation,
     is_sparse,
 )
+from mdptk.core.robust import L1, Finite, Interval, RobustMDP
 from mdptk.core.total import TotalRewardMDP
 from mdptk.io._errors import MalformedFile, OutputExists, UnknownSource, require_gamma
 
@@ -41,22 +44,33 @@ ARRAYS = {
     "CMDP of FiniteHorizonMDP": ({"r", "rho", "c", "b"}, set()),
     "CMDP of AverageRewardMDP": ({"r", "rho", "c", "b"}, set()),
     "PolicyEvaluation": ({"r", "gamma", "rho", "pi", "Phi", "D"}, {"grid", "arrows"}),
+    "RobustMDP of L1": ({"r", "gamma", "rho", "centre", "radius"}, {"grid", "arrows"}),
+    "RobustMDP of Interval": ({"r", "gamma", "rho", "lower", "upper"}, {"grid", "arrows"}),
+    "RobustMDP of Finite": ({"r", "gamma", "rho", "kernels"}, {"grid", "arrows"}),
+    "MarkovGame": ({"r", "gamma", "rho"}, set()),
+    "MatrixGame": ({"R"}, set()),
+    "BernoulliBandit": ({"means"}, set()),
 }
+NO_KERNEL = ("MatrixGame", "BernoulliBandit")
+Saved = Model | TotalRewardMDP | RobustMDP | MarkovGame | MatrixGame | BernoulliBandit
 
 
-def save(path: str | os.PathLike[str], model: Model | TotalRewardMDP, *, overwrite: bool = False) -> None:
+def save(path: str | os.PathLike[str], model: Saved, *, overwrite: bool = False) -> None:
     """Write `model` to `path`, from which `load` gives it back bit for bit.
 
     The archive holds `kind`, the name of the type (of a CMDP that is not discounted, ``CMDP of`` and the name of its
     model's type); `P`, or `P_data`, `P_indices`, `P_indptr`, `P_shape` of a sparse one; `r`, `rho`; and, where the
     type has them, `gamma`, `c`, `b`, `pi`, `Phi`, `D`, and the grid as `grid`, which is [rows, columns], and `arrows`.
+    Of a RobustMDP the kind names the set, whose arrays are `centre` and `radius`, `lower` and `upper`, or `kernels`. A
+    MatrixGame is `R` and a BernoulliBandit `means`, nothing else.
 
     Parameters
     ----------
     path
         Has to end in ``.npz``; no suffix is added.
     model
-        MDP, FiniteHorizonMDP, AverageRewardMDP, TotalRewardMDP, CMDP or PolicyEvaluation.
+        MDP, FiniteHorizonMDP, AverageRewardMDP, TotalRewardMDP, CMDP, PolicyEvaluation, RobustMDP (with one of the
+        library's own sets), MarkovGame, MatrixGame or BernoulliBandit.
     overwrite
         Replace an existing file.
 
@@ -78,7 +92,7 @@ def save(path: str | os.PathLike[str], model: Model | TotalRewardMDP, *, overwri
         raise OutputExists(f"{path} exists; overwrite=True replaces it") from None
 
 
-def _arrays(model: Model | TotalRewardMDP) -> dict[str, Any]:
+def _arrays(model: Saved) -> dict[str, Any]:
     """The arrays of `model` by name, `kind` first."""
     match model:
         case MDP():
@@ -92,11 +106,27 @@ def _arrays(model: Model | TotalRewardMDP) -> dict[str, Any]:
             arrays = _arrays(model.mdp) | {"c": model.c, "b": model.b}
         case PolicyEvaluation():
             arrays = _arrays(model.mdp) | {"pi": model.pi, "Phi": model.Phi, "D": model.D}
+        case RobustMDP(ambiguity=L1(P=centre, radius=radius)):
+            arrays = _arrays(model.nominal) | {"centre": centre, "radius": radius}
+        case RobustMDP(ambiguity=Interval(lower=lower, upper=upper)):
+            arrays = _arrays(model.nominal) | {"lower": lower, "upper": upper}
+        case RobustMDP(ambiguity=Finite(P=kernels)):
+            arrays = _arrays(model.nominal) | {"kernels": kernels}
+        case MarkovGame():
+            arrays = {"P": model.P, "r": model.r, "gamma": model.gamma, "rho": model.rho}
+        case MatrixGame():
+            arrays = {"R": model.R}
+        case BernoulliBandit():
+            arrays = {"means": model.means}
+        case RobustMDP():
+            raise InvalidModel(f"save has no arrays for the set of {model!r}")
         case _:
             raise InvalidModel(f"save writes {', '.join(ARRAYS)}; got {type(model).__name__}")
     kind = type(model).__name__
     if isinstance(model, CMDP) and not isinstance(model.mdp, MDP):
         kind += f" of {type(model.mdp).__name__}"
+    if isinstance(model, RobustMDP):
+        kind += f" of {type(model.ambiguity).__name__}"
     return {**arrays, "kind": kind}
 
 
@@ -106,7 +136,7 @@ def _kernel(P: Any) -> dict[str, Any]:
     return {"P_data": P.data, "P_indices": P.indices, "P_indptr": P.indptr, "P_shape": P.shape}
 
 
-def read_npz(path: Path, gamma: float | None = None, rho: ArrayLike | None = None) -> Model | TotalRewardMDP:
+def read_npz(path: Path, gamma: float | None = None, rho: ArrayLike | None = None) -> Saved:
     """The model in an archive written by `save`, or in a plain one of arrays P, r (or R), gamma, maybe rho.
 
     Parameters
@@ -173,7 +203,7 @@ def _merge_gamma(path: Path, kind: str, arrays: dict[str, Any], gamma: float | N
 
 def _check_names(path: Path, kind: str, arrays: dict[str, Any]) -> None:
     required, optional = ARRAYS[kind]
-    kernel = KERNEL["P_data" in arrays]
+    kernel = set() if kind in NO_KERNEL else KERNEL["P_data" in arrays]
     missing = (required | kernel) - set(arrays)
     unknown = set(arrays) - required - kernel - optional
     if missing or unknown or len({"grid", "arrows"} & set(arrays)) == 1:
@@ -187,7 +217,11 @@ def _listed(names: set[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-def _build(kind: str, x: dict[str, Any]) -> Model | TotalRewardMDP:
+def _build(kind: str, x: dict[str, Any]) -> Saved:
+    if kind == "MatrixGame":
+        return MatrixGame(x["R"])
+    if kind == "BernoulliBandit":
+        return BernoulliBandit(x["means"])
     P = _csr(x) if "P_data" in x else x["P"]
     outer, _, inner = kind.rpartition(" of ")
     if inner in ("FiniteHorizonMDP", "AverageRewardMDP"):
@@ -195,6 +229,8 @@ def _build(kind: str, x: dict[str, Any]) -> Model | TotalRewardMDP:
         return CMDP(model, x["c"], x["b"]) if outer else model
     if kind == "TotalRewardMDP":
         return TotalRewardMDP(P, x["r"], x["rho"])
+    if kind == "MarkovGame":
+        return MarkovGame(P, x["r"], float(x["gamma"]), x["rho"])
     grid = None
     if "grid" in x:
         rows, columns = x["grid"].tolist()
@@ -202,6 +238,9 @@ def _build(kind: str, x: dict[str, Any]) -> Model | TotalRewardMDP:
     mdp = MDP(P, x["r"], float(x["gamma"]), x["rho"], grid=grid)
     if kind == "CMDP":
         return CMDP(mdp, x["c"], x["b"])
+    if outer == "RobustMDP":
+        sets = {"L1": ("centre", "radius"), "Interval": ("lower", "upper"), "Finite": ("kernels",)}
+        return RobustMDP(mdp, {"L1": L1, "Interval": Interval, "Finite": Finite}[inner](*(x[n] for n in sets[inner])))
     if kind == "PolicyEvaluation":
         return PolicyEvaluation(mdp, x["pi"], x["Phi"], x["D"])
     return mdp
