@@ -4,11 +4,12 @@
 
 An error is an operator, a constant, a comparison, an index or an extremum changed in `init`, `step` or a function that
 they call. It is caught if the pseudo-code in loops differs, a theorem is violated, or the algorithm crashes or does not
-end. Of each algorithm `--each` errors are drawn by lot (0: all of them). Survivors are listed with their place: look at
-each, since some are the same program written otherwise. Those that were looked at are in `EQUIVALENT`.
+end; what gets past that is held against the rest of the algorithm's own test file. Of each algorithm `--each` errors
+are drawn by lot (0: all of them). Survivors are listed with their place: look at each, since some are the same program
+written otherwise. Those that were looked at are in `EQUIVALENT`.
 
-Everything happens in one process, with problems and their exact answers kept. Learners are first held against their
-loops without compiling anything; only what survives that is compiled.
+The checks run in one process, with problems and their exact answers kept. Learners are first held against their loops
+without compiling anything; only what survives that is compiled. A test file takes a process of its own.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ import argparse
 import ast
 import copy
 import inspect
+import math
 import os
 import signal
+import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
@@ -38,11 +42,11 @@ from mdptk.core.algorithm import Learner
 from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.games import MatrixGame
 from mdptk.core.models import CMDP
-from mdptk.testing import check_exact_statement, check_leading_axes
+from mdptk.testing import check_exact_statement, check_leading_axes, varied
 from tests.equivalent_mutants import EQUIVALENT
 
 EACH = 8
-SECONDS = 30  # until an error counts as caught because nothing ends
+SECONDS, TIMES = 30, 5  # an error counts as caught after so long, and so many times what the original took
 OPERATORS = {
     ast.Add: ast.Sub,
     ast.Sub: ast.Add,
@@ -116,8 +120,8 @@ def changes(cls: type) -> list[tuple[int, int]]:
     return [(i, j) for i, f in enumerate(body(cls)[1]) for j, _ in enumerate(sites(f))]
 
 
-def plant(cls: type, i: int, j: int) -> tuple[type, str]:
-    """The algorithm with one error, and where it is. Its theorems and measures are those of the original."""
+def plant(cls: type, i: int, j: int, *, own: bool = False) -> tuple[type, str]:
+    """The algorithm with one error, and where it is; theorems and measures are those of the original, or its own."""
     tree, found = body(cls)
     site = sites(found[i])[j]
     before = ast.unparse(copy.deepcopy(site.part))
@@ -126,32 +130,61 @@ def plant(cls: type, i: int, j: int) -> tuple[type, str]:
     sys.modules[mutant.__name__] = mutant
     exec(compile(ast.fix_missing_locations(tree), "", "exec"), mutant.__dict__)
     broken = getattr(mutant, cls.__name__)
-    broken.theorems, broken.measures = cls.theorems, cls.measures  # type: ignore[attr-defined]
+    if not own:
+        broken.theorems, broken.measures = cls.theorems, cls.measures
     return broken, f"{cls.__name__}.{found[i].name}: {before}  ->  {ast.unparse(site.part)}"
 
 
-def survives(cls: type, broken: type) -> bool:
-    """Whether nothing notices the error."""
+def survives(cls: type, broken: type, seconds: float) -> bool:
+    """Whether no check notices the error."""
     try:
-        with _limit(SECONDS):
+        with _limit(seconds):
             _checks(cls, broken)
     except Exception:  # a crash is noticed too
         return False
     return True
 
 
-def _checks(cls: Any, broken: Any) -> None:
+def _test_file(cls: type) -> str:
     *shelf, file = registry.shelf(cls).split("/")
-    reference = import_module(".".join(["tests", "algorithms", *shelf, f"test_{file}"])).reference
+    return ".".join(["tests", "algorithms", *shelf, f"test_{file}"])
+
+
+def passes_its_tests(cls: type, i: int, j: int, seconds: float) -> bool:
+    """Whether the algorithm's own test file notices nothing, in a process in which its module has the error."""
+    words = [sys.executable, "-m", "tests.mutation", cls.__name__, "--planted", str(i), str(j)]
+    try:
+        return not subprocess.run(words, capture_output=True, timeout=seconds, check=False).returncode
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def run_tests_with(cls: type, i: int, j: int) -> int:
+    """Put the module with the error in the place of the original, and run its test file."""
+    import pytest
+
+    broken, _ = plant(cls, i, j, own=True)
+    mutant = sys.modules[broken.__module__]
+    package, _, name = cls.__module__.rpartition(".")
+    sys.modules[cls.__module__] = mutant
+    setattr(sys.modules[package], name, mutant)
+    registry.find.cache_clear()
+    file = _test_file(cls).replace(".", "/") + ".py"
+    return pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-W", "ignore", file])
+
+
+def _checks(cls: Any, broken: Any) -> None:
+    reference = import_module(_test_file(cls)).reference
     known = registry.problems(cls.model())
     names = PROBLEMS.get(cls.model()) or sorted(known, key=lambda name: known[name].S)[:OTHERS]
     problems = {name: known[name] for name in names}
     learns = issubclass(cls, Learner)
-    first = dict(list(problems.items())[:1])
-    with _eager() if learns else nullcontext():
-        check_exact_statement(broken(), first if learns else problems, reference)
     if learns:
-        check_exact_statement(broken(), problems, reference)
+        last = dict(list(problems.items())[-1:])
+        with _eager():
+            for alg in (broken(), varied(broken())):
+                check_exact_statement(alg, last, reference)
+    check_exact_statement(broken(), problems, reference)
     check_leading_axes(broken(), next(iter(problems.values())))
     trial = registry.trial(cls) | ({"steps": 128} if learns else {"steps": 60})
     for problem in problems.values():
@@ -168,12 +201,12 @@ def _eager() -> Iterator[None]:
 
 
 @contextmanager
-def _limit(seconds: int) -> Iterator[None]:
+def _limit(seconds: float) -> Iterator[None]:
     def end(*_: Any) -> None:
         raise TimeoutError
 
     before = signal.signal(signal.SIGALRM, end)
-    signal.alarm(seconds)
+    signal.alarm(int(seconds))
     try:
         yield
     finally:
@@ -198,17 +231,24 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="algorithms; all if none is named")
     parser.add_argument("--each", type=int, default=EACH, metavar="N", help=f"errors in each ({EACH}); 0 for all")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the lot (0)")
+    parser.add_argument("--planted", type=int, nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.planted:
+        sys.exit(run_tests_with(registry.algorithm(args.names[0]), *args.planted))
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     warnings.simplefilter("ignore")  # errors divide by zero
     np.seterr(all="ignore")
     found: dict[str, list[str]] = {}
+    seconds = math.inf
     console = Console()
     for cls, i, j in track(drawn(args.names or list(registry.find()), args.each, args.seed), "mutants"):
-        if cls.__name__ not in found and not survives(cls, cls):
-            raise SystemExit(f"{cls.__name__} fails its checks as it is: mend that first")
+        if cls.__name__ not in found:
+            began = time.monotonic()
+            _checks(cls, cls)  # as it is, nothing may be wrong
+            seconds = max(SECONDS, TIMES * (time.monotonic() - began))
         broken, place = plant(cls, i, j)
-        outcome = "caught" if not survives(cls, broken) else "equivalent" if place in EQUIVALENT else "survived"
+        left = survives(cls, broken, seconds) and (place in EQUIVALENT or passes_its_tests(cls, i, j, 4 * seconds))
+        outcome = "caught" if not left else "equivalent" if place in EQUIVALENT else "survived"
         found.setdefault(cls.__name__, []).append(outcome)
         if outcome != "caught":
             why = EQUIVALENT.get(place, "")
