@@ -18,7 +18,7 @@ from mdptk.core.errors import MdptkError
 from mdptk.core.models import MDP, check_discount
 from mdptk.falsify import moves
 from mdptk.falsify.adapt import adapt
-from mdptk.falsify.gallery import gallery
+from mdptk.falsify.gallery import gallery, standard
 from mdptk.falsify.instance import KINDS, ONE_STATE, UNDISCOUNTED, Instance
 from mdptk.falsify.result import Archive, Counterexample, NotFound, Report
 from mdptk.falsify.score import Candidate, Score, judge, judge_again
@@ -27,6 +27,7 @@ from mdptk.falsify.tiny import finer, tiny
 from mdptk.theory import Always, Theorem
 
 GALLERY_CHUNK = 40
+MANY = 150  # instances of a gallery, above it: those of a kind of which a model has several views
 STEPS = (1, 2, 3, 5, 10, 30)
 GENERATIONS = 40  # a climb that gains nothing ends after `PATIENCE` of them
 PATIENCE = 12
@@ -109,13 +110,21 @@ def falsify(
 
 
 def explore(search: Search) -> None:
-    """The gallery; random first states, if others are allowed; then tiny models and climbs in turn, climbs for ever.
+    """The gallery; random first states, if others are allowed; then tiny models and climbs in turn, for ever.
+
+    A gallery of many views that cannot be run as a batch is left to the turns, in random order, but for the standard
+    problems: it would take the whole budget.
 
     `search.judge` ends it when something is found or time is up.
     """
     kind = type(search.base).model()
     batched = isinstance(search.base, Solver) and kind is MDP
-    for chunk in batched_by(GALLERY_CHUNK if batched else 1, gallery(kind, search.gamma)):
+    lot = np.random.default_rng(search.seed)
+    first, later = list(gallery(kind, search.gamma)), []
+    if isinstance(search.base, Solver) and len(first) > MANY and not batched:  # several views of each model
+        n = len(list(standard(kind)))
+        first, later = first[:n], [first[n + k] for k in lot.permutation(len(first) - n)]
+    for chunk in batched_by(GALLERY_CHUNK if batched else 1, first):
         for alg, steps in search.settings():
             search.judge([search.candidate(alg, x, steps, f"gallery: {origin}") for origin, x in chunk])
     if search.elsewhere:
@@ -123,10 +132,13 @@ def explore(search: Search) -> None:
             search.start(width=32 if batched else 4, elsewhere=True)
     chunks: Iterator[list[Instance]] = iter(())
     if isinstance(search.base, Solver):
-        lot = np.random.default_rng(search.seed)
         fine = finer(kind, lot, batched=batched, gamma=search.gamma)
         chunks = chain(tiny(kind, batched=batched, gamma=search.gamma), fine)
+    settings = list(search.settings())
+    views = batched_by(GALLERY_CHUNK // 2, later)
     while True:
+        alg, steps = settings[lot.integers(len(settings))]
+        search.judge([search.candidate(alg, x, steps, f"gallery: {origin}") for origin, x in next(views, ())])
         found = search.judge([search.candidate(search.base, x, 10, "tiny") for x in next(chunks, [])])
         search.judge_again([f for f in found if f[0].near], TINY_AGAIN)
         best = climb(search, width=64 if batched else 12 if isinstance(search.base, Solver) else 4)

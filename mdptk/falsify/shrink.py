@@ -213,7 +213,8 @@ def _without_one(x: Instance, *names: str) -> list[Instance]:
     """Without one of several costs, or kernels."""
     arrays = {name: a for name in names if (a := getattr(x, name)) is not None}
     n = len(next(iter(arrays.values()))) if arrays else 0
-    return [replace(x, **{name: np.delete(a, i, axis=0) for name, a in arrays.items()}) for i in range(n) if n > 1]
+    fewest = 0 if names == ("kernels",) else 1
+    return [replace(x, **{name: np.delete(a, i, axis=0) for name, a in arrays.items()}) for i in range(n) if n > fewest]
 
 
 def _normalised(p: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
