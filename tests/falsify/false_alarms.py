@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from mdptk import registry
 from mdptk.core.algorithm import Solver
+from mdptk.core.errors import MdptkError
 from mdptk.falsify import moves
 from mdptk.falsify.gallery import gallery
 from mdptk.falsify.instance import KINDS
@@ -41,6 +43,15 @@ def instances(kind: type, rng: np.random.Generator) -> Iterator:
             yield x
 
 
+def elsewhere(rng: np.random.Generator, th, alg, x):
+    """The instance with a random first state."""
+    try:
+        shape = np.shape(th.starts.free(alg.init(x.model())))
+    except MdptkError:  # the algorithm cannot be run on it at all
+        return x
+    return replace(x, start=moves.start(rng, shape, np.zeros(shape)))
+
+
 def alarms(n: int, seed: int = 0, limit: float = 1.0) -> tuple[int, list[str]]:
     """(checks that could be judged, those whose excess is above `limit` times the slack) of about `n` checks."""
     found, judged = [], 0
@@ -50,7 +61,10 @@ def alarms(n: int, seed: int = 0, limit: float = 1.0) -> tuple[int, list[str]]:
         source = instances(cls.model(), rng)
         for _ in range(-(-n // len(todo))):
             steps = max(int(rng.choice([1, 3, 10, 30])), th.since)
-            c = Candidate(moves.configure(rng, cls()), next(source), steps)
+            alg, x = moves.configure(rng, cls()), next(source)
+            if th.starts is not None and rng.random() < 0.5:
+                x = elsewhere(rng, th, alg, x)
+            c = Candidate(alg, x, steps)
             (score,) = judge(th, [c])
             judged += score is not None
             if score is not None and score.excess > limit:

@@ -34,7 +34,7 @@ from mdptk.core import exact
 from mdptk.core.algorithm import Measure, Positive, Solver
 from mdptk.core.models import CMDP, Array
 from mdptk.core.run import Run
-from mdptk.theory import Cite, Quantity, Theorem, previous
+from mdptk.theory import Cite, Quantity, Start, Theorem, previous
 from mdptk.theory.quantity import EPS
 from mdptk.theory.stock_constrained import (
     BEST_PLAYED,
@@ -83,6 +83,12 @@ largest_multiplier = Quantity(
     rounding=multiplier_rounding,
 )
 
+ANYWHERE = Start(
+    r"any $\lambda_0 \geq 0$",
+    lambda state: state.lam,
+    lambda alg, problem, lam: _best_response(problem, np.maximum(lam, 0)),
+)
+
 KEY = "nedic2009approximate"
 NOT_READ = "the paper was not at hand: the constants are those of the derivation in proofs"
 DUAL = Theorem(
@@ -124,6 +130,7 @@ CARRIED = Theorem(
     rhs=largest_multiplier / (eta * t),
     proof="constrained/dual_descent",
     iterate="average",
+    starts=ANYWHERE,
 )
 DISTANCE = Theorem(
     name="distance to the multipliers",
@@ -135,6 +142,7 @@ DISTANCE = Theorem(
     rhs=previous(multiplier_distance) ** 2 - 2 * eta * previous(dual_gap) + eta**2 * previous(excess_square),
     proof="constrained/dual_descent",
     iterate="last",
+    starts=ANYWHERE,
 )
 
 

@@ -34,7 +34,7 @@ from mdptk.core import exact
 from mdptk.core.algorithm import Measure, Positive, Range, Solver
 from mdptk.core.models import CMDP, Array
 from mdptk.core.run import Run
-from mdptk.theory import Cite, Quantity, Theorem, previous
+from mdptk.theory import Cite, Quantity, Start, Theorem, previous
 from mdptk.theory.quantity import EPS
 from mdptk.theory.stock import before
 from mdptk.theory.stock_constrained import (
@@ -90,6 +90,14 @@ after_policy = Quantity(
     rounding=lambda run: lagrangian_rounding(run) + before(lagrangian_rounding(run)[..., None])[..., 0],
 )
 
+ANYWHERE = Start(
+    r"any positive policy and $\lambda_0$ in its range",
+    lambda state: np.append(state.log_pi, state.lam),
+    lambda alg, problem, x: _state(
+        x[: -problem.m].reshape(problem.mdp.r.shape), np.clip(x[-problem.m :], 0, alg.multiplier_bound(problem))
+    ),
+)
+
 KEY = "ding2020natural"
 NOT_READ = "only the abstract was at hand: constants derived in proofs, for m costs and any steps"
 SMALL = (slater_condition, unit_rewards, unit_costs, budgets_in_range)
@@ -138,6 +146,7 @@ IMPROVEMENT = Theorem(
     relation=">=",
     proof="constrained/npg_primal_dual",
     iterate="last",
+    starts=ANYWHERE,
 )
 
 

@@ -42,7 +42,7 @@ from mdptk.core import exact
 from mdptk.core.algorithm import Measure, Positive, Range, Solver
 from mdptk.core.models import CMDP, Array
 from mdptk.core.run import Run
-from mdptk.theory import Assumption, Cite, Quantity, Theorem, initial, previous
+from mdptk.theory import Assumption, Cite, Quantity, Start, Theorem, initial, previous
 from mdptk.theory.quantity import EPS
 from mdptk.theory.saddle import Saddle, regularised_saddle
 from mdptk.theory.stock_constrained import (
@@ -127,6 +127,14 @@ def _another_bound(alg: Any, problem: CMDP) -> str | None:
 contraction = Assumption(r"$\eta\tau \leq 1$", _too_fast)
 bound_of_paper = Assumption(r"$\Lambda = 1/((1-\gamma)\xi)$", _another_bound)
 one_cost = Assumption("one constraint", lambda alg, cmdp: None if cmdp.m == 1 else f"m = {cmdp.m}")
+ANYWHERE = Start(
+    r"any positive policy and $\lambda_0$ in its range",
+    lambda state: np.append(state.log_pi, state.lam),
+    lambda alg, problem, x: _state(
+        x[: -problem.m].reshape(problem.mdp.r.shape), np.clip(x[-problem.m :], 0, alg.multiplier_bound(problem))
+    ),
+)
+
 KEY = "ding2023last"
 UNIT = (unit_rewards, unit_costs, budgets_in_range)
 B = (1 + m * multiplier_bound + gamma * tau * log(A)) / (1 - gamma)  # range of Q without the entropy of the first step
@@ -143,6 +151,7 @@ RECURSION = Theorem(
     rhs=(1 - eta * tau) * previous(potential) + previous(remainder),
     proof="constrained/regularised_primal_dual",
     iterate="last",
+    starts=ANYWHERE,
 )
 REPAIRED = Theorem(
     name="convergence with repaired constants",
@@ -180,6 +189,7 @@ GAP = Theorem(
     silent="what a small potential is good for",
     proof="constrained/regularised_primal_dual",
     iterate="last",
+    starts=ANYWHERE,
 )
 VIOLATION = Theorem(
     name="violation of the last policy",
@@ -192,6 +202,7 @@ VIOLATION = Theorem(
     silent="what a small potential is good for",
     proof="constrained/regularised_primal_dual",
     iterate="last",
+    starts=ANYWHERE,
 )
 
 

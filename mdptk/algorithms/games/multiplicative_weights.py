@@ -30,7 +30,7 @@ from mdptk.core.algorithm import Measure, Positive, Solver
 from mdptk.core.games import MatrixGame
 from mdptk.core.models import Array
 from mdptk.core.run import Run
-from mdptk.theory import Assumption, Cite, Quantity, Theorem, previous
+from mdptk.theory import Assumption, Cite, Quantity, Start, Theorem, previous
 from mdptk.theory.quantity import EPS
 from mdptk.theory.symbols import A, B, eta, t
 
@@ -116,6 +116,12 @@ def _not_mixed(problem: MatrixGame) -> str | None:
 
 fully_mixed = Assumption("an equilibrium that plays every strategy", lambda alg, problem: _not_mixed(problem))
 
+ANYWHERE = Start(
+    "any positive strategies",
+    lambda state: np.concatenate([state.log_x, state.log_y]),
+    lambda alg, problem, logs: _state(logs[: problem.A], logs[problem.A :]),
+)
+
 REGRET = "from Hoeffding's lemma, derived in proofs/ for payoffs of any span"
 REGRET_X = Theorem(
     name="regret of the first player",
@@ -141,6 +147,7 @@ IDENTITY = Theorem(
     rhs=(regret_x + regret_y) / t,
     relation="=",
     proof="games/multiplicative_weights",
+    starts=ANYWHERE,
 )
 AVERAGE = Theorem(
     name="average strategies",
@@ -161,6 +168,7 @@ OUTWARD = Theorem(
     relation=">=",
     silent="standing still is not moving inward; a method whose last iterate converges breaks it",
     proof="games/multiplicative_weights",
+    starts=ANYWHERE,
 )
 
 

@@ -30,8 +30,8 @@ from mdptk.core.games import MarkovGame
 from mdptk.core.minimax import equilibrium
 from mdptk.core.models import Array
 from mdptk.core.run import Run
-from mdptk.theory import Cite, Quantity, Theorem, initial, previous
-from mdptk.theory.stock import before, optimum_rounding, per_model, value_error, value_rounding
+from mdptk.theory import Cite, Quantity, Start, Theorem, initial, previous
+from mdptk.theory.stock import before, optimum_rounding, per_model, sweep_rounding, value_error
 from mdptk.theory.symbols import dt, gamma, t
 
 
@@ -58,14 +58,16 @@ gap = Quantity(
     _gap,
     latex=r"\|\max_x V^{x, y_{%t}} - \min_y V^{x_{%t}, y}\|_\infty",
     trivial=payoff_span / (1 - gamma),
-    rounding=lambda run: 4 * optimum_rounding(run),
+    rounding=lambda run: 4 * optimum_rounding(run) + 4 * sweep_rounding(run) / (1 - run.problem.gamma),
 )
 change = Quantity(
     "change",
     lambda run: abs(run["v"] - before(run["v"])).max(-1),
     latex=r"\|v_{%t} - v_{%t-1}\|_\infty",
-    rounding=value_rounding,
+    rounding=sweep_rounding,
 )
+
+ANYWHERE = Start("any $v_0$", lambda state: state.v, lambda alg, problem, v: _state(problem, v))
 
 SHAPLEY = "shapley1953stochastic"
 CONTRACTION = Theorem(
@@ -75,6 +77,7 @@ CONTRACTION = Theorem(
     lhs=value_error,
     rhs=gamma**dt * previous(value_error),
     proof="games/shapley_iteration",
+    starts=ANYWHERE,
 )
 CONVERGENCE = Theorem(
     name="convergence",
@@ -83,6 +86,7 @@ CONVERGENCE = Theorem(
     lhs=value_error,
     rhs=gamma**t * initial(value_error),
     proof="games/shapley_iteration",
+    starts=ANYWHERE,
 )
 GAP = Theorem(
     name="duality gap",
@@ -92,6 +96,7 @@ GAP = Theorem(
     lhs=gap,
     rhs=2 * gamma / (1 - gamma) * change,
     proof="games/shapley_iteration",
+    starts=ANYWHERE,
 )
 
 
@@ -103,8 +108,12 @@ class ShapleyIteration(Solver[MarkovGame, State]):
     theorems: ClassVar[tuple[Theorem, ...]] = (CONTRACTION, CONVERGENCE, GAP)
 
     def init(self, problem: MarkovGame) -> State:
-        S, A, B = problem.r.shape
-        return State(np.zeros(S), np.full((S, A), 1 / A), np.full((S, B), 1 / B))
+        return _state(problem, np.zeros(problem.S))
 
     def step(self, problem: MarkovGame, state: State) -> State:
         return State(*equilibrium(problem.q(state.v)))
+
+
+def _state(problem: MarkovGame, v: Array) -> State:
+    S, A, B = problem.r.shape
+    return State(v, np.full((S, A), 1 / A), np.full((S, B), 1 / B))

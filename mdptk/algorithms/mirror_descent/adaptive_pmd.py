@@ -35,7 +35,7 @@ from mdptk.core import exact
 from mdptk.core.algorithm import Positive, Solver
 from mdptk.core.models import MDP, Array
 from mdptk.core.run import Run
-from mdptk.theory import Cite, Quantity, Theorem, initial, previous
+from mdptk.theory import Cite, Quantity, Start, Theorem, initial, previous
 from mdptk.theory.quantity import EPS
 from mdptk.theory.stock import batch_first, before, policy, policy_error, value_rounding
 from mdptk.theory.stock_policy import least_value_gain
@@ -68,6 +68,8 @@ shortfall = Quantity(
 )
 least_gain = least_value_gain(lambda run: 16 * EPS * (1 + value_rounding(run)))
 
+ANYWHERE = Start("any positive policy", lambda state: state.x, lambda alg, problem, x: _state(alg, problem, x))
+
 JOHNSON = "johnson2023optimal"
 NOT_READ = "the text was not at hand: recalled and rederived with the same constants"
 LINEAR = Theorem(
@@ -77,6 +79,7 @@ LINEAR = Theorem(
     lhs=policy_error,
     rhs=gamma**t * (initial(policy_error) + c_0 / (1 - gamma)),
     proof="mirror_descent/adaptive_pmd",
+    starts=ANYWHERE,
 )
 ONE_STEP = Theorem(
     name="one step",
@@ -86,6 +89,7 @@ ONE_STEP = Theorem(
     lhs=policy_error,
     rhs=gamma * previous(policy_error) + previous(allowed),
     proof="mirror_descent/adaptive_pmd",
+    starts=ANYWHERE,
 )
 GREEDY = Theorem(
     name="greedy enough",
@@ -95,6 +99,7 @@ GREEDY = Theorem(
     lhs=shortfall,
     rhs=previous(allowed),
     proof="mirror_descent/adaptive_pmd",
+    starts=ANYWHERE,
 )
 MONOTONE = Theorem(
     name="monotone improvement",
@@ -106,6 +111,7 @@ MONOTONE = Theorem(
     relation=">=",
     silent="it says that no state ever loses: a wrong step does lose somewhere",
     proof="mirror_descent/adaptive_pmd",
+    starts=ANYWHERE,
 )
 
 
@@ -119,9 +125,7 @@ class AdaptivePMD(Solver[MDP, State]):
     theorems: ClassVar[tuple[Theorem, ...]] = (LINEAR, ONE_STEP, GREEDY, MONOTONE)
 
     def init(self, problem: MDP) -> State:
-        x = np.zeros(problem.r.shape)
-        c = max(problem.gamma * self.c_0, exact.rounding(problem))
-        return State(x, np.ones(problem.batch), exact.softmax(x), np.full(problem.batch, c))
+        return _state(self, problem, np.zeros(problem.r.shape))
 
     def step(self, problem: MDP, state: State) -> State:
         q = exact.action_values(problem, state.pi)
@@ -133,6 +137,11 @@ class AdaptivePMD(Solver[MDP, State]):
         x, tau = x - x.max(-1, keepdims=True), shrink * state.tau
         c = np.maximum(problem.gamma**2 * state.c, exact.rounding(problem))
         return State(x, tau, exact.cooled_softmax(x, tau), c)
+
+
+def _state(alg: AdaptivePMD, problem: MDP, logits: Array) -> State:
+    x, c = logits - logits.max(-1, keepdims=True), max(problem.gamma * alg.c_0, exact.rounding(problem))
+    return State(x, np.ones(problem.batch), exact.softmax(x), np.full(problem.batch, c))
 
 
 def _behind(x: Array, tau: Any, best: Array) -> Array:

@@ -37,7 +37,7 @@ from mdptk.core import exact
 from mdptk.core.algorithm import Positive, Solver
 from mdptk.core.models import MDP, Array
 from mdptk.core.run import Run, run
-from mdptk.theory import Cite, Quantity, Theorem, initial, previous
+from mdptk.theory import Cite, Quantity, Start, Theorem, initial, previous
 from mdptk.theory.stock import (
     batch_first,
     discounted,
@@ -93,6 +93,12 @@ least_gain = Quantity(
 theta = mismatch / (1 - gamma)
 start = initial(suboptimality)
 
+ANYWHERE = Start(
+    "any positive policy",
+    lambda state: state.x,
+    lambda alg, problem, x: _state(alg, problem, x),
+)
+
 XIAO = "xiao2022convergence"
 NOT_READ = "the paper was not at hand: the statement was recalled, its constants are those of the derivation in proofs"
 ONE_STEP = Theorem(
@@ -104,6 +110,7 @@ ONE_STEP = Theorem(
     lhs=theta * suboptimality + divergence / (gamma * (1 - gamma)),
     rhs=(theta - 1) * previous(suboptimality) + previous(divergence) / (1 - gamma),
     proof="mirror_descent/geometric_pmd",
+    starts=ANYWHERE,
 )
 SHARP = Theorem(
     name="linear convergence",
@@ -133,6 +140,7 @@ MONOTONE = Theorem(
     relation=">=",
     silent="it says that no state and action ever loses: a wrong step does lose somewhere",
     proof="mirror_descent/geometric_pmd",
+    starts=ANYWHERE,
 )
 
 
@@ -163,8 +171,13 @@ class GeometricPMD(Solver[MDP, State]):
 
     def init(self, problem: MDP) -> State:
         x = np.zeros_like(problem.r)
-        return State(x, np.full(problem.batch, 1 / self.eta_0), exact.softmax(x))
+        return _state(self, problem, x)
 
     def step(self, problem: MDP, state: State) -> State:
         x = problem.gamma * state.x + exact.action_values(problem, state.pi)
         return State(x, problem.gamma * state.tau, exact.cooled_softmax(x, state.tau))
+
+
+def _state(alg: GeometricPMD, problem: MDP, x: Array) -> State:
+    tau = np.full(problem.batch, 1 / alg.eta_0)
+    return State(x, tau, exact.cooled_softmax(problem.gamma * x, tau))

@@ -33,7 +33,7 @@ from mdptk.core import exact
 from mdptk.core.algorithm import Positive, Solver
 from mdptk.core.models import MDP, Array, stationary_distribution
 from mdptk.core.run import Run
-from mdptk.theory import Cite, Quantity, Theorem, initial, previous
+from mdptk.theory import Cite, Quantity, Start, Theorem, initial, previous
 from mdptk.theory.stock import discounted, optimum, optimum_rounding, policy, values
 from mdptk.theory.symbols import A, gamma, t
 
@@ -75,6 +75,12 @@ divergence = Quantity(
     rounding=lambda run: 2 * optimum_rounding(run),
 )
 
+ANYWHERE = Start(
+    "any positive policy",
+    lambda state: state.x,
+    lambda alg, problem, x: _state(x, np.full(problem.batch, 1 / alg.eta_0)),
+)
+
 LI = "li2022homotopic"
 NOT_READ = "the text was not at hand: the method was recalled, the constants are those of the derivation in proofs"
 ONE_STEP = Theorem(
@@ -86,6 +92,7 @@ ONE_STEP = Theorem(
     lhs=gap + divergence / gamma**3,
     rhs=gamma * previous(gap) + previous(divergence) + gamma ** (2 * t - 3) * log(A) / eta_0,
     proof="mirror_descent/homotopic_pmd",
+    starts=ANYWHERE,
 )
 LINEAR = Theorem(
     name="linear convergence",
@@ -109,9 +116,12 @@ class HomotopicPMD(Solver[MDP, State]):
 
     def init(self, problem: MDP) -> State:
         x = np.zeros(problem.r.shape)
-        return State(x, np.full(problem.batch, 1 / self.eta_0), exact.softmax(x))
+        return _state(x, np.full(problem.batch, 1 / self.eta_0))
 
     def step(self, problem: MDP, state: State) -> State:
         x = problem.gamma**3 * (state.x + exact.action_values(problem, state.pi))
-        tau = problem.gamma**2 * state.tau
-        return State(x, tau, exact.cooled_softmax(x, tau))
+        return _state(x, problem.gamma**2 * state.tau)
+
+
+def _state(x: Array, tau: Array) -> State:
+    return State(x, tau, exact.cooled_softmax(x, tau))

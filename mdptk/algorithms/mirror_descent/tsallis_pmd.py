@@ -37,7 +37,7 @@ from mdptk.core.algorithm import Positive, Range, Solver
 from mdptk.core.errors import NotConverged
 from mdptk.core.models import MDP, Array
 from mdptk.core.run import Run
-from mdptk.theory import Cite, Quantity, Theorem, previous
+from mdptk.theory import Cite, Quantity, Start, Theorem, previous
 from mdptk.theory.quantity import EPS
 from mdptk.theory.stock import batch_first, before, gain, optimum, policy, suboptimality, unit_rewards
 from mdptk.theory.stock_policy import advance as advance_by
@@ -103,6 +103,8 @@ advance = advance_by(_rounding)
 gained = gain(_rounding)
 least_gain = least_value_gain(_rounding)
 
+ANYWHERE = Start("any positive policy", lambda state: state.w, lambda alg, problem, w: _state(alg, w))
+
 XIAO = "xiao2022convergence"
 NOT_READ = "the paper was not at hand: constants and index are those of the derivation in proofs"
 CONVERGENCE = Theorem(
@@ -123,6 +125,7 @@ THREE_POINTS = Theorem(
     rhs=(previous(divergence) - divergence - travelled) / eta + advance,
     relation="=",
     proof="mirror_descent/tsallis_pmd",
+    starts=ANYWHERE,
 )
 IMPROVEMENT = Theorem(
     name="improvement",
@@ -133,6 +136,7 @@ IMPROVEMENT = Theorem(
     rhs=symmetric / (eta * (1 - gamma)),
     relation="=",
     proof="mirror_descent/tsallis_pmd",
+    starts=ANYWHERE,
 )
 MONOTONE = Theorem(
     name="monotone improvement",
@@ -144,6 +148,7 @@ MONOTONE = Theorem(
     relation=">=",
     silent="it says that no state ever loses: a wrong step does lose somewhere",
     proof="mirror_descent/tsallis_pmd",
+    starts=ANYWHERE,
 )
 
 
@@ -163,8 +168,12 @@ class TsallisPMD(Solver[MDP, State]):
 
     def step(self, problem: MDP, state: State) -> State:
         scale = (1 - self.q) / self.q * self.eta
-        w = _normalised(state.w - scale * exact.action_values(problem, state.pi), 1 / (1 - self.q))
-        return State(w ** (-1 / (1 - self.q)), w)
+        return _state(self, state.w - scale * exact.action_values(problem, state.pi))
+
+
+def _state(alg: TsallisPMD, z: Array) -> State:
+    w = _normalised(z, 1 / (1 - alg.q))
+    return State(w ** (-1 / (1 - alg.q)), w)
 
 
 def _normalised(z: Array, k: float) -> Array:

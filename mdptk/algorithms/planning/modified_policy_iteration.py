@@ -29,6 +29,7 @@ from mdptk.core.algorithm import Count, Solver
 from mdptk.core.models import MDP, Array
 from mdptk.core.run import Run
 from mdptk.theory import Cite, Quantity, Start, Theorem, initial
+from mdptk.theory.quantity import EPS
 from mdptk.theory.stock import (
     batch_first,
     before,
@@ -36,7 +37,6 @@ from mdptk.theory.stock import (
     optimum_rounding,
     sweep_rounding,
     value_error,
-    value_rounding,
 )
 from mdptk.theory.symbols import gamma, t
 
@@ -69,19 +69,19 @@ climb = Quantity(
     "climb",
     lambda run: (run["v"] - before(run["v"])).min(-1),
     latex=r"\min_s (v_{%t} - v_{%t-1})(s)",
-    rounding=lambda run: 2 * value_rounding(run),
+    rounding=lambda run: 2 * sweep_rounding(run),
 )
 excess = Quantity(
     "excess",
     lambda run: (run["v"] - optimum(run).v).max(-1),
     latex=r"\max_s (v_{%t} - V^*)(s)",
-    rounding=lambda run: 2 * optimum_rounding(run),
+    rounding=lambda run: 2 * optimum_rounding(run) + sweep_rounding(run),
 )
 lead = Quantity(
     "lead",
     lambda run: (run["v"] - _value_iteration(run)).min(-1),
     latex=r"\min_s (v_{%t} - T^{%t} v_0)(s)",
-    rounding=lambda run: 2 * value_rounding(run),
+    rounding=lambda run: 2 * sweep_rounding(run),
 )
 unexplained = Quantity(
     "unexplained",
@@ -91,6 +91,7 @@ unexplained = Quantity(
 )
 
 ANYWHERE = Start("any $v_0$", lambda state: state.v, lambda alg, problem, v: State(v, exact.greedy(problem.q(v))))
+BELOW = Start(r"any $v_0 \leq T v_0$", lambda state: state.v, lambda alg, problem, v: _below(problem, v))
 SANDWICH = Cite("puterman1994markov", "Theorem 6.5.5")
 CONVERGENCE = Theorem(
     name="convergence",
@@ -99,6 +100,7 @@ CONVERGENCE = Theorem(
     lhs=value_error,
     rhs=gamma**t * initial(value_error),
     proof="planning/modified_policy_iteration",
+    starts=BELOW,
 )
 DOMINATION = Theorem(
     name="domination of value iteration",
@@ -107,6 +109,7 @@ DOMINATION = Theorem(
     rhs=0,
     relation=">=",
     proof="planning/modified_policy_iteration",
+    starts=BELOW,
 )
 UNDER = Theorem(
     name="never above the optimum",
@@ -115,6 +118,7 @@ UNDER = Theorem(
     rhs=0,
     silent="the start is below the optimum; domination says how far the values must come up",
     proof="planning/modified_policy_iteration",
+    starts=BELOW,
 )
 CLIMB = Theorem(
     name="climb",
@@ -125,6 +129,7 @@ CLIMB = Theorem(
     relation=">=",
     silent="standing still is no loss; domination says how much must be gained",
     proof="planning/modified_policy_iteration",
+    starts=BELOW,
 )
 EXPANSION = Theorem(
     name="sweeps of gain",
@@ -158,3 +163,11 @@ class ModifiedPolicyIteration(Solver[MDP, State]):
         for _ in range(self.m - 1):
             v = r + problem.gamma * (P @ v[..., None])[..., 0]
         return State(v, pi)
+
+
+def _below(problem: MDP, v: Array) -> State:
+    """From ``v`` less a constant, where a sweep would lose: then none does, by more than rounding."""
+    loss, size = (v - problem.q(v).max(-1)).max(-1), abs(v).max(-1) + abs(problem.r).max((-2, -1))
+    shift = np.where(loss > 0, loss + 64 * EPS * size, 0) / (1 - problem.gamma)
+    v = v - shift[..., None]
+    return State(v, exact.greedy(problem.q(v)))

@@ -30,8 +30,8 @@ from mdptk.core.minimax import robust_evaluate
 from mdptk.core.models import Array
 from mdptk.core.robust import RobustMDP
 from mdptk.core.run import Run
-from mdptk.theory import Cite, Quantity, Theorem, initial, previous
-from mdptk.theory.stock import before, optimum, optimum_rounding, reward_span, value_error, value_rounding
+from mdptk.theory import Cite, Quantity, Start, Theorem, initial, previous
+from mdptk.theory.stock import before, optimum, optimum_rounding, reward_span, sweep_rounding, value_error
 from mdptk.theory.symbols import dt, gamma, t
 
 
@@ -51,20 +51,22 @@ greedy_error = Quantity(
     _greedy_error,
     latex=r"\|V^* - \min_{P \in U} V_P^{\mathrm{greedy}(v_{%t})}\|_\infty",
     trivial=reward_span / (1 - gamma),
-    rounding=lambda run: 2 * optimum_rounding(run),
+    rounding=lambda run: 2 * optimum_rounding(run) + 2 * sweep_rounding(run) / (1 - run.problem.gamma),
 )
 shortfall = Quantity(
     "shortfall",
     lambda run: (optimum(run).v - run["v"]).max(-1),
     latex=r"\max_s (V^* - v_{%t})(s)",
-    rounding=lambda run: 2 * optimum_rounding(run),
+    rounding=lambda run: 2 * optimum_rounding(run) + sweep_rounding(run),
 )
 last_change = Quantity(
     "last_change",
     lambda run: (run["v"] - before(run["v"])).max(-1),
     latex=r"\max_s (v_{%t} - v_{%t-1})(s)",
-    rounding=value_rounding,
+    rounding=sweep_rounding,
 )
+
+ANYWHERE = Start("any $v_0$", lambda state: state.v, lambda alg, problem, v: State(v))
 
 IYENGAR = "iyengar2005robust"
 DERIVED = "place in the source from memory; derived in proofs/"
@@ -75,6 +77,7 @@ CONTRACTION = Theorem(
     lhs=value_error,
     rhs=gamma**dt * previous(value_error),
     proof="robust/robust_value_iteration",
+    starts=ANYWHERE,
 )
 CONVERGENCE = Theorem(
     name="convergence",
@@ -83,6 +86,7 @@ CONVERGENCE = Theorem(
     lhs=value_error,
     rhs=gamma**t * initial(value_error),
     proof="robust/robust_value_iteration",
+    starts=ANYWHERE,
 )
 STOPPING = Theorem(
     name="stopping rule",
@@ -91,6 +95,7 @@ STOPPING = Theorem(
     lhs=shortfall,
     rhs=gamma / (1 - gamma) * last_change,
     proof="robust/robust_value_iteration",
+    starts=ANYWHERE,
 )
 GREEDY_LOSS = Theorem(
     name="greedy loss",
@@ -100,6 +105,7 @@ GREEDY_LOSS = Theorem(
     rhs=2 * gamma / (1 - gamma) * value_error,
     silent="it compares every v with its own greedy policy",
     proof="robust/robust_value_iteration",
+    starts=ANYWHERE,
 )
 
 
