@@ -1,7 +1,7 @@
 r"""Gradients in the probabilities :math:`\partial J/\partial\pi(a|s)`, for every kind of problem and objective.
 
-`mdptk.core.parameterisations` pulls them back to the parameters of a class of policies. Each has the form "how often the
-state is seen, times what the action is worth"; what they are worth matters up to a number for each state, which no
+`mdptk.core.parameterisations` pulls them back to the parameters of a class of policies. Each has the form "how often
+the state is seen, times what the action is worth"; what they are worth matters up to a number for each state, which no
 class of policies can notice, since its probabilities sum to one.
 
 >>> from mdptk.core.parameterisations import Softmax

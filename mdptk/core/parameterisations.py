@@ -1,7 +1,7 @@
 r"""Policy classes: maps from parameters to policies, each with the product of its Jacobian and a gradient.
 
-The gradient of any objective in the parameters is the gradient in the probabilities, from `mdptk.core.gradients`, pulled
-back: :math:`\partial J/\partial\theta_i = \sum_{s,a} \frac{\partial \pi(a|s)}{\partial\theta_i}
+The gradient of any objective in the parameters is the gradient in the probabilities, from `mdptk.core.gradients`,
+pulled back: :math:`\partial J/\partial\theta_i = \sum_{s,a} \frac{\partial \pi(a|s)}{\partial\theta_i}
 \frac{\partial J}{\partial\pi(a|s)}`. So a class of policies and a kind of problem are written once each, and every pair
 of them has its formula. All of it is numpy or jax; leading axes are free.
 
@@ -129,8 +129,7 @@ class Escort:
         return weight / weight.sum(-1, keepdims=True)
 
     def pullback(self, theta: Array, g: Array) -> Array:
-        r""":math:`p\,\frac{|\theta(s, a)|^{p-1} \mathrm{sign}\,\theta(s, a)}{\|\theta(s)\|_p^p}
-        (g(s, a) - \langle\pi, g\rangle(s))`."""
+        r""":math:`p\,|\theta(s,a)|^{p-1}\mathrm{sign}\,\theta(s,a)\,(g(s,a)-\langle\pi,g\rangle(s))/\|\theta(s)\|_p^p`."""
         xp = namespace(theta)
         size = xp.abs(theta)
         top = size.max(-1, keepdims=True)

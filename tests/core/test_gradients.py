@@ -1,4 +1,4 @@
-"""Every gradient formula against jax.grad of the exact value, for every class of policies, degenerate problems included.
+"""Every gradient formula against jax.grad of the exact value, for every class of policies, degenerate ones too.
 
 The values that are differentiated are written here again in jax, without the formulas under test: linear solves,
 backward induction, the classes of a chain taken apart, and for robust problems the adversary's own recursion.
