@@ -33,10 +33,51 @@ def gae(r: Any, v: Any, lam: Any, gamma: Any = 1.0) -> Any:
     r"""Generalised advantage estimates :math:`\hat A_h = \sum_{k \geq h} (\gamma\lambda)^{k-h} \delta_k`, (..., H).
 
     Rewards ``r[..., h]``; values ``v[..., h]``, h = 0 .. H, of the visited states: the last one after the last reward.
-    With :math:`\lambda = 1` it is :math:`G_h + \gamma^{H-h} v_H - v_h`, whatever the values. Source: Schulman et al.
-    2016, equations (16) to (18).
+    With :math:`\lambda = 1` it is :math:`G_h + \gamma^{H-h} v_H - v_h`, whatever the values; with :math:`\lambda = 0`
+    it is :math:`\delta_h`; and it is always :math:`\sum_{k \geq h} (\gamma\lambda)^{k-h} \tilde r_k - v_h` for the
+    reshaped rewards :math:`\tilde r_k = r_k + \gamma (1 - \lambda) v_{k+1}`, the last of them with all of
+    :math:`\gamma v_H`. Source: Schulman et al. 2016, equations (16) to (18).
+
+    >>> import numpy as np
+    >>> gae(np.array([0.0, 0.0, 1.0]), np.zeros(4), 0.5)  # how little of a late reward an early action hears
+    array([0.25, 0.5 , 1.  ])
     """
     return discounted_sums(td_errors(r, v, gamma), gamma * lam)
+
+
+def expected_gae(problem: Any, pi: Any, v: Any, lam: Any, gamma: Any = 1.0) -> Any:
+    r""":math:`\mathbb{E}[\hat A_h | s_h = s, a_h = a]` of `gae` under ``pi[h, s, a]``, (H, S, A).
+
+    Values ``v[h, s]`` have a row H for what is left after the last stage. It is
+    :math:`A^{\pi}_h(s, a) - e_h(s)` plus `bootstrap_bias`, where :math:`e = v - V^\pi` (for gamma = 1).
+    """
+    xp = namespace(pi)
+    out, later = [], xp.zeros(problem.r.shape[-2:-1])
+    for h in reversed(range(problem.r.shape[0])):
+        error = problem.r[h] + gamma * (problem.P[h] @ v[h + 1]) - v[h][:, None]
+        out.append(error + gamma * lam * (problem.P[h] @ later))
+        later = (pi[h] * out[-1]).sum(-1)
+    return xp.stack(out[::-1])
+
+
+def bootstrap_bias(problem: Any, pi: Any, e: Any, lam: Any) -> Any:
+    r""":math:`(1-\lambda) \sum_{l \geq 1} \lambda^{l-1} \mathbb{E}[e_{h+l}(s_{h+l}) | s_h = s, a_h = a]`, (H, S, A).
+
+    What errors ``e[h, s]`` of the values (a row H among them) do to an advantage estimate that depends on the action:
+    the only bias that a policy gradient feels. With :math:`\lambda = 1`, or without errors, it is zero.
+    """
+    xp = namespace(pi)
+    out, later = [], e[-1]
+    for h in reversed(range(problem.r.shape[0])):
+        out.append(problem.P[h] @ ((1 - lam) * e[h + 1] + lam * later))
+        later = (pi[h] * out[-1]).sum(-1)
+    return xp.stack(out[::-1])
+
+
+def visit_means(x: Any, s: Any, S: int) -> Any:
+    r""":math:`\frac1N \sum_i 1\{s_h^i = s\} x_h^i` for numbers ``x[i, h]`` at states ``s[i, h]``, (H, S)."""
+    xp = namespace(x)
+    return xp.einsum("nhs,nh->hs", one_hot(s[:, : x.shape[1]], S), x) / len(x)
 
 
 def score_gradient(pi: Any, s: Any, a: Any, weight: Any) -> Any:

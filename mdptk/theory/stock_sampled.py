@@ -1,16 +1,22 @@
-"""Quantities and assumptions that sampled policy gradients share. States have a field `theta`: logits (H, S, A)."""
+"""Quantities and assumptions that sampled policy gradients share.
+
+States have a field `theta`: logits (H, S, A). Those with a critic have a field `v`: values (H + 1, S), of which the
+last row is zero.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from sympy import Symbol, sqrt
 
 from mdptk.core import exact
 from mdptk.core.algorithm import Measure
+from mdptk.core.estimators import bootstrap_bias, expected_gae
 from mdptk.theory.quantity import Quantity
 from mdptk.theory.symbols import H
-from mdptk.theory.theorem import Assumption
+from mdptk.theory.theorem import Assumption, Cite, Theorem
 
 
 def _square(truth: exact.Truth, state: Any) -> Any:
@@ -39,4 +45,76 @@ average_square = Quantity(
 short_step = Assumption(
     "eta at most 2/H, one over the smoothness",
     lambda alg, problem: None if alg.eta <= 2 / problem.H else f"eta = {alg.eta:g}, H = {problem.H}",
+)
+
+
+# with a critic: the algorithm has a field `lam`, the weight of later temporal differences ----------------------------
+
+lam = Symbol("lam", nonnegative=True)
+
+
+def critic_measure(weight: Any) -> Measure:
+    """Bias, its formula and the error of a critic whose temporal differences are weighted by powers of ``weight(x)``.
+
+    One measure of three numbers, since all of them ask for the values of the policy.
+    """
+
+    def of(truth: exact.Truth, x: Any) -> Any:
+        problem, pi, lam = truth.problem, exact.softmax(x.theta), weight(x)
+        xp, d = exact.namespace(pi), exact.occupancy(problem, pi)[..., None]
+        e = x.v - exact.evaluate(problem, pi)
+
+        def estimate(w: Any) -> Any:
+            return d * pi * (w - (pi * w).sum(-1, keepdims=True))
+
+        off = estimate(expected_gae(problem, pi, x.v, lam)) - exact.softmax_gradient(problem, pi)
+        formula = estimate(bootstrap_bias(problem, pi, e, lam))
+        return xp.stack([(off**2).sum() ** 0.5, (formula**2).sum() ** 0.5, abs(e[1:]).max()])
+
+    return Measure("critic", of)
+
+
+def _bias_rounding(run: Any) -> Any:
+    """Of a norm of H S A numbers, each off by a few roundings of a value."""
+    return 4 * exact.rounding(run.problem) * (run.problem.H * run.problem.S * run.problem.A) ** 0.5
+
+
+bias = Quantity(
+    "bias",
+    lambda run: run["critic"][..., 0],
+    latex=r"\|\mathbb{E}\, \hat g_{%t} - \nabla_\theta V^{\pi_{%t}}(\rho)\|_2",
+    rounding=_bias_rounding,
+)
+bootstrapped = Quantity(
+    "bootstrapped",
+    lambda run: run["critic"][..., 1],
+    latex=r"\big\| d_h \pi_h \big(b_h - \langle \pi_h, b_h \rangle\big) \big\|_2",
+    rounding=_bias_rounding,
+)
+critic_error = Quantity(
+    "critic_error",
+    lambda run: run["critic"][..., 2],
+    latex=r"\max_{h > 1, s} |v_h - V_h^{\pi_{%t}}|(s)",
+    rounding=lambda run: exact.rounding(run.problem),
+)
+
+SCHULMAN, EVERY_CRITIC = "schulman2016high", "it holds for every policy and every critic, learned or not"
+BIAS_FORMULA = Theorem(
+    name="bias of the estimate",
+    cite=Cite(SCHULMAN, "section 3, the bias worked out"),
+    lhs=bias,
+    rhs=bootstrapped,
+    relation="=",
+    since=0,
+    reason="derived: b_h(s, a) is `mdptk.core.estimators.bootstrap_bias` of the errors of the critic",
+)
+BIAS_BOUND = Theorem(
+    name="bias of a wrong critic",
+    cite=Cite(SCHULMAN, "section 3, with a constant of proofs/"),
+    lhs=bias,
+    rhs=(1 - lam ** (H - 1)) * sqrt((H - 1) / 2) * critic_error,
+    since=0,
+    reason="derived in proofs/",
+    silent=EVERY_CRITIC,
+    proof="policy_gradient/critic",
 )
