@@ -108,7 +108,7 @@ def solve_constrained(problem: CMDP, tol: float) -> ConstrainedSolution:
         )
     lower, upper = np.array(best.reward), np.array(upper)
     value, occupancy = np.array(lower + (upper - lower) / 2), space.occupancy(outer.pi)
-    for x in (value, outer.pi, lower, upper, best.pi, occupancy, multipliers):
+    for x in (value, outer.pi, lower, upper, best.pi, inner.pi, occupancy, multipliers):
         x.setflags(write=False)
     return ConstrainedSolution(
         value=value,
@@ -124,6 +124,7 @@ def solve_constrained(problem: CMDP, tol: float) -> ConstrainedSolution:
         occupancy=occupancy,
         multipliers=multipliers,
         slater=slater,
+        safest=inner.pi,
     )
 
 
@@ -149,7 +150,8 @@ def _embedded(solution: ConstrainedSolution, here: Array, S: int) -> Constrained
 
     policy = wide(solution.policy, 1.0)
     feasible = policy if solution.feasible is solution.policy else wide(solution.feasible, 1.0)
-    return replace(solution, policy=policy, feasible=feasible, occupancy=wide(solution.occupancy, 0.0))
+    safest = wide(solution.safest, 1.0)
+    return replace(solution, policy=policy, feasible=feasible, occupancy=wide(solution.occupancy, 0.0), safest=safest)
 
 
 # linear programs -------------------------------------------------------------------------------------------------
@@ -278,7 +280,7 @@ def _repaired(problem: CMDP, space: Occupancies, outer: _Point, inner: _Point) -
         feasible = [p for p in (outer, inner) if _exactly_feasible(problem, space, p.pi)]
         return max(feasible, key=lambda p: p.reward) if feasible else None
     x, y = space.occupancy(outer.pi), space.occupancy(inner.pi)
-    t = (outer.excess / (outer.excess - inner.excess))[over].max()
+    t = (outer.excess[over] / (outer.excess - inner.excess)[over]).max()
     while t < 1:
         mixed = _point(problem, space, conditional((1 - t) * x + t * y, outer.pi))
         if mixed.excess.max() <= 0:

@@ -111,6 +111,8 @@ class ConstrainedSolution(Solution):
     slater
         A proved lower bound on the Slater constant :math:`\max_\pi \min_i b_i - V_{c_i}^\pi(\rho)`, at the accuracy of
         the linear program; 0 if no policy was proved to have slack in every constraint. Units of the costs.
+    safest
+        The policy that has this slack, of the shape of `policy`.
     """
 
     feasible: Array
@@ -118,6 +120,7 @@ class ConstrainedSolution(Solution):
     occupancy: Array
     multipliers: Array
     slater: float
+    safest: Array
 
 
 @dataclass(frozen=True, eq=False, repr=False)

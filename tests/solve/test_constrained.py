@@ -198,6 +198,14 @@ def test_no_constraint_binds():
     assert solution.feasible is solution.policy
 
 
+def test_a_budget_that_no_policy_touches():
+    """Beside one that binds: its excess is the same for all policies, and nothing is divided by that."""
+    r, c = [[0.63, 0.27, 0.04]], [[[0.0, 0.0, 0.0]], [[1.0, 0.0, 0.0]]]
+    solution = solve(CMDP(MDP([[[1.0]] * 3], r, 0.0), c, [0.1, 0.4 + 1 / 30]), tol=1e-11)
+    assert solution.lower == pytest.approx(0.27 + 0.36 * (0.4 + 1 / 30), abs=1e-11)
+    assert (solution.safest @ np.diag(c[1][0])).sum() == 0
+
+
 def test_infeasible_without_cost():
     P, r, c = fixed()
     problem = CMDP(MDP(P, r, 0.9), c * [[[1]], [[0]]], [20, -1e-9])

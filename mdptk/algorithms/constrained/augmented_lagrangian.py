@@ -1,0 +1,285 @@
+r"""The augmented Lagrangian on occupancies: prices that rise, and a squared penalty while they do.
+
+.. math::
+
+   x_t \in \arg\max_x \; \langle r, x\rangle
+     - \tfrac{1}{2\eta} \big\|\big[\lambda_t + \eta(\langle c, x\rangle - b)\big]_+\big\|_2^2, \qquad
+   \lambda_{t+1} = \big[\lambda_t + \eta\,(\langle c, x_t\rangle - b)\big]_+, \qquad \lambda_0 = 0,
+
+over occupancies of mass :math:`1/(1-\gamma)`. Beside DualDescent only the square is new, and it changes the method:
+the step on the prices is a step of the *proximal point* method on the dual function,
+
+.. math::
+
+   \lambda_{t+1} = \arg\min_{\lambda \ge 0} \; D(\lambda) + \tfrac{1}{2\eta}\|\lambda - \lambda_t\|_2^2,
+
+for which no step is too long. The best response is not at a corner any more: it mixes as many policies as it takes to
+make a policy that is optimal *at the price that comes next*, and so the *last* policy has a guarantee. The average has
+one without a constant: it never earns less than :math:`V^*`, since what it overspends has a price. As the dual function
+of a linear program is piecewise linear, the method even ends after finitely many steps, of a number that the flatness
+of the dual function decides.
+
+That it is the proximal point method is due to Rockafellar [rockafellar1976augmented]; the rates are those of that
+method. A step is solved exactly: best policies at a price are added one by one, and mixed by a quadratic program, until
+none is better. Proof: ``proofs/constrained/augmented_lagrangian.py``.
+
+>>> from mdptk.core.run import run
+>>> from mdptk.problems.constrained import constrained_two_state
+>>> result = run(AugmentedLagrangian(), constrained_two_state(), 10)
+>>> result["lam"][0, [1, 5, 10]].round(3).tolist(), result["returns"][0, -1].round(6)
+([[0.314], [1.0], [1.0]], array([2., 2.]))
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from sympy import sqrt
+
+from mdptk.core import exact
+from mdptk.core.algorithm import Measure, Positive, Solver
+from mdptk.core.errors import NotConverged
+from mdptk.core.models import CMDP, Array
+from mdptk.core.quadratic import quadratic_on_simplex
+from mdptk.core.run import Run
+from mdptk.theory import Cite, Quantity, Theorem, previous
+from mdptk.theory.quantity import EPS
+from mdptk.theory.stock import before
+from mdptk.theory.stock_constrained import (
+    MEASURES,
+    average_gap,
+    average_violation,
+    excess,
+    gap,
+    lam_star,
+    last,
+    optimum,
+    optimum_error,
+    returns_rounding,
+    slater_condition,
+    violation,
+)
+from mdptk.theory.symbols import eta, t
+
+POLICIES = 200  # that may be mixed in one step; a handful is usual
+
+
+class State(NamedTuple):
+    """Multipliers, the occupancy of mass 1/(1 - gamma), its policy, and the price at which that is optimal."""
+
+    lam: Array  # (m,)
+    x: Array  # (S, A)
+    pi: Array  # (S, A)
+    price: Array  # (m,): the next multipliers
+
+
+def _dual(run: Run, name: str) -> Array:
+    """The dual function at each record, (repeats, records)."""
+    problem, lams = run.problem, run[name][0]
+    values = [problem.mdp.rho @ exact.optimal(problem.penalised(lam)).v + lam @ problem.b for lam in lams]
+    return np.array(values)[None]
+
+
+def _resolution(problem: CMDP, eta: float, lam: Array) -> Array:
+    """Rounding error of a Lagrangian at prices that are eta times what is spent, itself a rounded number."""
+    spread = np.ptp(problem.c, axis=(1, 2)).sum() / (1 - problem.gamma)
+    return 2 * returns_rounding(problem) * (1 + lam.sum(-1) + eta * spread)
+
+
+def _price_rounding(run: Run, name: str) -> Array:
+    return _resolution(run.problem, run.alg.eta, run[name])
+
+
+def _played(run: Run) -> Array:
+    return last(run)[..., 0] - (run["price"] * excess(run, last(run))).sum(-1)
+
+
+def _carried_rounding(run: Run) -> Array:
+    """Of a multiplier: that of t excesses, and of as many sums; steps stop where a better policy is worth no more."""
+    return run.t * (2 * run.alg.eta * returns_rounding(run.problem) + EPS * run["lam"].max(-1))
+
+
+played = Quantity(
+    "played",
+    _played,
+    latex=r"L(\pi_{%t}, \lambda_{%t+1})",
+    rounding=lambda run: 3 * _price_rounding(run, "price"),  # a step stops at twice that
+)
+best = Quantity(
+    "best",
+    lambda run: _dual(run, "price"),
+    latex=r"D(\lambda_{%t+1})",
+    rounding=lambda run: _price_rounding(run, "price"),
+)
+dual_gap = Quantity(
+    "dual_gap",
+    lambda run: _dual(run, "lam") - optimum(run.problem).value,
+    latex=r"D(\lambda_{%t}) - V^*(\rho)",
+    rounding=lambda run: 3 * _price_rounding(run, "lam") + optimum_error(run.problem),
+)
+distance = Quantity(
+    "distance",
+    lambda run: np.linalg.norm(run["lam"] - optimum(run.problem).multipliers, axis=-1),
+    latex=r"\|\lambda_{%t} - \lambda^*\|_2",
+    rounding=lambda run: run.alg.eta * _price_rounding(run, "lam"),
+)
+move = Quantity(
+    "move",
+    lambda run: np.linalg.norm(run["lam"] - before(run["lam"]), axis=-1),
+    latex=r"\|\lambda_{%t} - \lambda_{%t-1}\|_2",
+    rounding=lambda run: run.alg.eta * _price_rounding(run, "lam"),
+)
+size = Quantity(
+    "size", lambda run: np.linalg.norm(run["lam"], axis=-1), latex=r"\|\lambda_{%t}\|_2", rounding=_carried_rounding
+)
+highest = Quantity(
+    "highest", lambda run: run["lam"].max(-1), latex=r"\max_i \lambda_{%t,i}", rounding=_carried_rounding
+)
+
+KEY = "rockafellar1976augmented"
+NOT_READ = "the paper was not at hand: rederived in proofs"
+BEST = Theorem(
+    name="the last policy is optimal at the next price",
+    cite=Cite(KEY, "the augmented Lagrangian and the proximal point method"),
+    reason=NOT_READ + r"; $D(\lambda) = \max_\pi L(\pi, \lambda)$, computed by policy iteration",
+    since=0,
+    lhs=played,
+    rhs=best,
+    relation="=",
+    proof="constrained/augmented_lagrangian",
+    iterate="last",
+)
+DISTANCE = Theorem(
+    name="distance to the multipliers",
+    cite=Cite(KEY, "the proximal point method"),
+    reason=NOT_READ,
+    assumes=(slater_condition,),
+    consecutive=True,
+    lhs=distance**2,
+    rhs=previous(distance) ** 2 - move**2 - 2 * eta * dual_gap,
+    proof="constrained/augmented_lagrangian",
+    iterate="last",
+)
+DUAL = Theorem(
+    name="dual convergence",
+    cite=Cite("guler1991convergence", "the rate of the proximal point method"),
+    reason=NOT_READ + "; half of it is known to be the exact worst case over all convex functions",
+    assumes=(slater_condition,),
+    lhs=dual_gap,
+    rhs=lam_star**2 / (2 * eta * t),
+    proof="constrained/augmented_lagrangian",
+    iterate="last",
+)
+VIOLATION = Theorem(
+    name="violation of the last policy",
+    cite=Cite(KEY, "the residual of the proximal point method"),
+    reason=NOT_READ,
+    assumes=(slater_condition,),
+    since=0,
+    lhs=violation,
+    rhs=lam_star / (eta * sqrt(t + 1)),
+    proof="constrained/augmented_lagrangian",
+    iterate="last",
+)
+GAP = Theorem(
+    name="gap of the last policy",
+    cite=Cite(KEY, "complementary slackness, up to the residual"),
+    reason=NOT_READ,
+    assumes=(slater_condition,),
+    silent="the first policy overspends and earns more than V*; what it excludes are prices that rise too far",
+    since=0,
+    lhs=gap,
+    rhs=2 * lam_star**2 / (eta * sqrt(t + 1)),
+    proof="constrained/augmented_lagrangian",
+    iterate="last",
+)
+AVERAGE_GAP = Theorem(
+    name="the average earns more than the optimum",
+    cite=Cite(KEY, "the growth of the multipliers, summed"),
+    reason=NOT_READ,
+    assumes=(slater_condition,),
+    silent="the first policy overspends and earns more than V*",
+    lhs=average_gap,
+    rhs=-(size**2) / (2 * eta * t),
+    proof="constrained/augmented_lagrangian",
+    iterate="average",
+)
+AVERAGE_VIOLATION = Theorem(
+    name="average violation",
+    cite=Cite(KEY, "the growth of the multipliers, summed"),
+    reason=NOT_READ,
+    assumes=(slater_condition,),
+    lhs=average_violation,
+    rhs=2 * lam_star / (eta * t),
+    proof="constrained/augmented_lagrangian",
+    iterate="average",
+)
+CARRIED = Theorem(
+    name="violation is carried by the multiplier",
+    cite=Cite(KEY, "the growth of the multipliers, summed"),
+    reason=NOT_READ + "; an equality for a constraint whose multiplier was never cut off at zero",
+    lhs=average_violation,
+    rhs=highest / (eta * t),
+    proof="constrained/augmented_lagrangian",
+    iterate="average",
+)
+
+
+@dataclass(frozen=True)
+class AugmentedLagrangian(Solver[CMDP, State]):
+    """The method of multipliers with the penalty `eta`, each step solved exactly."""
+
+    eta: Positive = 0.1
+
+    sees: ClassVar[type] = CMDP
+    theorems: ClassVar[tuple[Theorem, ...]] = (
+        BEST, DISTANCE, DUAL, VIOLATION, GAP, AVERAGE_GAP, AVERAGE_VIOLATION, CARRIED,
+    )  # fmt: skip
+    measures: ClassVar[tuple[Measure, ...]] = MEASURES
+
+    def init(self, problem: CMDP) -> State:
+        lam = np.zeros(problem.m)
+        return self._state(problem, lam, _best_response(problem, lam))
+
+    def step(self, problem: CMDP, state: State) -> State:
+        return self._state(problem, state.price, state.x)
+
+    def _state(self, problem: CMDP, lam: Array, x: Array) -> State:
+        """The best mixture at `lam`, found from `x` on."""
+        mixed, returns, gain = [x], [_returns(problem, x)], np.inf
+        for _ in range(POLICIES):
+            w, price = self._mixture(lam, np.array(returns))
+            now = np.tensordot(w, np.array(returns), 1)
+            other = _best_response(problem, price)
+            new = _returns(problem, other)
+            gain = (new - now)[0] - price @ (new - now)[1:]
+            if gain <= 2 * _resolution(problem, self.eta, price):
+                x = np.tensordot(w, np.array(mixed), 1)
+                return State(lam, x, exact.conditional(x), price)
+            mixed.append(other)
+            returns.append(new)
+        raise NotConverged(f"mixtures of {POLICIES} policies were not the best response", float(gain))
+
+    def _mixture(self, lam: Array, returns: Array) -> tuple[Array, Array]:
+        r"""Weights of policies that earn and exceed budgets by ``returns[k]``, and the price that comes next.
+
+        :math:`\|[\lambda + \eta g]_+\|^2` is the least of :math:`\|\lambda + \eta(g + s)\|^2` over the slack
+        :math:`s \ge 0`: with `s` among the variables all that is left is quadratic.
+        """
+        m, k = len(lam), len(returns)
+        spend = np.concatenate([returns[:, 1:].T, np.eye(m)], axis=1)
+        earn = np.append(returns[:, 0], np.zeros(m))
+        z, y, _ = quadratic_on_simplex(np.sqrt(self.eta) * spend, earn - lam @ spend, k)
+        return z[:k], np.where(z[k:] > 0, 0, np.maximum(lam + np.sqrt(self.eta) * y, 0))
+
+
+def _best_response(problem: CMDP, lam: Array) -> Array:
+    pi = exact.optimal(problem.penalised(lam)).pi
+    return exact.occupancy(problem.mdp, pi)[:, None] * pi / (1 - problem.gamma)
+
+
+def _returns(problem: CMDP, x: Array) -> Array:
+    """What an occupancy earns, and by how much it exceeds the budgets, (1 + m,)."""
+    return np.append((x * problem.mdp.r).sum(), np.tensordot(problem.c, x) - problem.b)
