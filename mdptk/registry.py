@@ -17,6 +17,7 @@ import mdptk.problems
 from mdptk.core import models
 from mdptk.core.algorithm import Algorithm, Learner, Solver
 from mdptk.core.bandits import BernoulliBandit
+from mdptk.core.constrained import ConservativeMDP, EpisodicCMDP
 from mdptk.core.errors import MdptkError
 from mdptk.core.games import MarkovGame, MatrixGame
 from mdptk.core.models import MDP, FiniteHorizonMDP, PolicyEvaluation
@@ -33,6 +34,8 @@ MODELS = {
         models.AverageRewardMDP,
         TotalRewardMDP,
         models.CMDP,
+        EpisodicCMDP,
+        ConservativeMDP,
         PolicyEvaluation,
         BernoulliBandit,
         RobustMDP,

@@ -20,8 +20,10 @@ import numpy as np
 from hypothesis import strategies as st
 
 from mdptk import registry
+from mdptk.core import exact
 from mdptk.core.algorithm import Algorithm, Learner, Range, Solver
 from mdptk.core.bandits import BernoulliBandit
+from mdptk.core.constrained import ConservativeMDP, EpisodicCMDP
 from mdptk.core.errors import InvalidHyperparameter, MdptkError
 from mdptk.core.games import MarkovGame, MatrixGame
 from mdptk.core.models import CMDP, MDP, Array, AverageRewardMDP, FiniteHorizonMDP, PolicyEvaluation
@@ -159,6 +161,26 @@ def cmdps(
 
 
 @st.composite
+def episodic_cmdps(draw: Any, *, max_m: int = 1) -> EpisodicCMDP:
+    """Constrained models of a few stages, with a safe policy that leaves a drawn part of what is between extremes."""
+    mdp = draw(episodic_mdps(max_H=3, max_S=3, max_A=2))
+    m = draw(st.integers(1, max_m))
+    c = np.stack([draw(_rewards(mdp.r.shape)) for _ in range(m)])
+    safe = draw(policies(mdp))
+    spent = exact.returns(CMDP(mdp, c, np.zeros(m)), safe)[1:]
+    return EpisodicCMDP(mdp, c, spent + draw(st.sampled_from([1e-3, 0.1, 1.0])), safe)
+
+
+@st.composite
+def conservative_mdps(draw: Any) -> ConservativeMDP:
+    """Episodic models with a drawn baseline, and a floor at its value or below."""
+    mdp = draw(episodic_mdps(max_H=3, max_S=3, max_A=2))
+    baseline = draw(policies(mdp))
+    below = draw(st.sampled_from([0.0, 1e-3, 0.1, 1.0]))
+    return ConservativeMDP(mdp, baseline, max(0.0, float(exact.expected_return(mdp, baseline)) - below))
+
+
+@st.composite
 def robust_mdps(draw: Any, *, max_S: int = 5, max_A: int = 3) -> RobustMDP:
     """Models with an L1, an interval or a finite ambiguity set, from a single kernel to all of them."""
     mdp = draw(mdps(max_S=max_S, max_A=max_A, gammas=(0.0, 0.3, 0.9)))
@@ -215,6 +237,8 @@ def problems(kind: type) -> st.SearchStrategy:
         PolicyEvaluation: evaluations,
         BernoulliBandit: bandits,
         CMDP: cmdps,
+        EpisodicCMDP: episodic_cmdps,
+        ConservativeMDP: conservative_mdps,
         RobustMDP: robust_mdps,
         MatrixGame: matrix_games,
         MarkovGame: markov_games,
@@ -466,6 +490,15 @@ def _hidden_variants(problem: Any) -> tuple[Any, Any]:
         pi = np.concatenate([problem.pi, problem.pi[:1]])
         Phi, D = np.concatenate([problem.Phi, problem.Phi[:1]]), np.append(problem.D, 0.0)
         return tuple(PolicyEvaluation(mdp, pi, Phi, D) for mdp in (one, two))  # type: ignore[return-value]
+    if isinstance(problem, EpisodicCMDP | ConservativeMDP):
+        one, two = _hidden_variants(problem.mdp)
+        wider = {"safe": 1, "c": 2} if isinstance(problem, EpisodicCMDP) else {"baseline": 1}
+        more = {
+            name: np.concatenate([x, x.take([0], axis=k)], axis=k)
+            for name, k in wider.items()
+            if (x := getattr(problem, name)) is not None
+        }
+        return replace(problem, mdp=one, **more), replace(problem, mdp=two, **more)
     if not isinstance(problem, MDP | FiniteHorizonMDP):
         return None, None
     problem = problem.dense() if isinstance(problem, MDP) else problem

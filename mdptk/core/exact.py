@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mdptk.core.bandits import BernoulliBandit
+from mdptk.core.constrained import ConservativeMDP
 from mdptk.core.errors import InvalidModel, NotConverged
 from mdptk.core.games import MarkovGame, MatrixGame
 from mdptk.core.models import (
@@ -274,9 +275,11 @@ def performance_gap(problem: MDP | FiniteHorizonMDP, optimum: Optimum, pi: Array
 def returns(problem: CMDP, pi: Array) -> Array:
     r"""What a policy earns and spends, :math:`(V_r^\pi, V_{c_1}^\pi, \ldots, V_{c_m}^\pi)(\rho)`, (..., 1 + m)."""
     mdp = problem.mdp
-    x = occupancy(mdp, pi)[..., None] * pi / (1 - mdp.gamma)
+    stages = isinstance(mdp, FiniteHorizonMDP)
+    x = occupancy(mdp, pi)[..., None] * pi / (1 if stages else 1 - mdp.gamma)
     xp = namespace(x)
-    return xp.einsum("...sa,isa->...i", x, xp.concatenate([mdp.r[None], problem.c]))
+    axes = "hsa" if stages else "sa"
+    return xp.einsum(f"...{axes},i{axes}->...i", x, xp.concatenate([mdp.r[None], problem.c]))
 
 
 def occupancy_flow(mdp: MDP) -> Array:
@@ -550,6 +553,8 @@ def truth(problem: Any) -> Truth:
     """The problem beside its exact answer; without it for a CMDP, whose answer takes a linear program."""
     if isinstance(problem, CMDP):
         return Truth(problem, None)
+    if isinstance(problem, ConservativeMDP):
+        return Truth(problem, optimal(problem.mdp))
     if isinstance(problem, PolicyEvaluation):
         return Truth(problem, fixed_point(problem))
     if isinstance(problem, RobustMDP):

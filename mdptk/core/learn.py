@@ -21,6 +21,7 @@ import numpy as np
 from mdptk.core import exact, oracles
 from mdptk.core.algorithm import Learner
 from mdptk.core.bandits import BernoulliBandit
+from mdptk.core.constrained import ConservativeMDP, EpisodicCMDP
 from mdptk.core.models import MDP, Array, FiniteHorizonMDP, PolicyEvaluation
 from mdptk.core.run import state_like
 
@@ -45,6 +46,10 @@ for _cls in (
     FiniteHorizonMDP,
     PolicyEvaluation,
     oracles.Episodic,
+    EpisodicCMDP,
+    oracles.EpisodicCosts,
+    ConservativeMDP,
+    oracles.EpisodicBaseline,
     oracles.Generative,
     oracles.Online,
     oracles.Trajectories,

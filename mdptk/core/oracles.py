@@ -13,6 +13,7 @@ import numpy as np
 
 from mdptk.core import exact
 from mdptk.core.bandits import BernoulliBandit
+from mdptk.core.constrained import ConservativeMDP, EpisodicCMDP
 from mdptk.core.models import MDP, Array, FiniteHorizonMDP, PolicyEvaluation
 
 
@@ -91,6 +92,56 @@ class Episodic:
     def rewards(self, s: Any, a: Any) -> Any:
         """Mean rewards of episodes, (..., H), from their states (..., H + 1) and actions (..., H)."""
         return self.r[np.arange(self.H), s[..., :-1], a]
+
+
+@dataclass(frozen=True, eq=False)
+class EpisodicCosts:
+    """Episodes of a constrained problem. Mean rewards, mean costs, budgets and the start distribution are known.
+
+    So are, if there is one, the policy `safe` and what it leaves of the budgets, `slack`.
+    """
+
+    model: ClassVar[type] = EpisodicCMDP
+
+    episodes: Episodic
+    c: Any
+    b: Any
+    rho: Any
+    safe: Any
+    slack: Any
+
+    @classmethod
+    def of(cls, problem: EpisodicCMDP) -> EpisodicCosts:
+        """The oracle of `problem`."""
+        known = (None, None) if problem.safe is None else (problem.safe, problem.slack)
+        return cls(Episodic.of(problem.mdp), problem.c, problem.b, problem.mdp.rho, *known)
+
+    @property
+    def r(self) -> Any:
+        """Mean rewards ``r[h, s, a]``."""
+        return self.episodes.r
+
+
+@dataclass(frozen=True, eq=False)
+class EpisodicBaseline:
+    """Episodes, and what is known: rewards, the start, a baseline ``baseline[h, s, a]``, the floor of its returns."""
+
+    model: ClassVar[type] = ConservativeMDP
+
+    episodes: Episodic
+    rho: Any
+    baseline: Any
+    floor: Any
+
+    @classmethod
+    def of(cls, problem: ConservativeMDP) -> EpisodicBaseline:
+        """The oracle of `problem`."""
+        return cls(Episodic.of(problem.mdp), problem.mdp.rho, problem.baseline, problem.floor)
+
+    @property
+    def r(self) -> Any:
+        """Mean rewards ``r[h, s, a]``."""
+        return self.episodes.r
 
 
 @dataclass(frozen=True, eq=False)
