@@ -79,6 +79,12 @@ def _best(P: Any, g: Any, rho: Any, weights: Any) -> _Corner:
     return _Corner(a, *(rho * V).sum(-1))
 
 
+def best_value(P: Any, g: Any, rho: Any, weights: Any) -> Any:
+    """The most that a policy earns of ``weights @ g``, for two rewards g."""
+    best = _best(P, g, rho, weights)
+    return weights[0] * best.R + weights[1] * best.C
+
+
 def _occupancy(P: Any, pi: Any, rho: Any) -> Any:
     def forth(d: Any, pi: Any) -> Any:
         x = d[:, None] * pi

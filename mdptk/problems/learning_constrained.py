@@ -11,11 +11,11 @@ from mdptk.problems.riverswim import riverswim
 
 
 def dear_reward(b: float = 0.5) -> EpisodicCMDP:
-    r"""Two states, two actions, two stages: the reward is in the second state, and going there costs.
+    r"""Two states, two actions, three stages: the reward is in the second state, and going there costs.
 
     In state 0, the start, action 1 moves to state 1 with probability 1/2 and costs 1; in state 1 action 0 pays 1 and
-    costs nothing, and both stay there. Action 0 stays in state 0 for nothing: the safe policy. With p the probability
-    of action 1 in the first stage, :math:`V_r = p/2`, so the optimum is :math:`\min(b, 1)/2`.
+    costs nothing, and both stay there. Action 0 stays in state 0 for nothing: the safe policy. An attempt in the first
+    stage brings 1 on average, one in the second half of that, so for budgets b up to 1 the optimum is b.
 
     Parameters
     ----------
@@ -25,15 +25,15 @@ def dear_reward(b: float = 0.5) -> EpisodicCMDP:
     Examples
     --------
     >>> dear_reward()
-    EpisodicCMDP(FiniteHorizonMDP(H=2, S=2, A=2), m=1)
+    EpisodicCMDP(FiniteHorizonMDP(H=3, S=2, A=2), m=1)
     """
     P = [[[1.0, 0.0], [0.5, 0.5]], [[0.0, 1.0], [0.0, 1.0]]]
-    mdp = MDP(P, [[0.0, 0.0], [1.0, 0.0]], 0.5, [1.0, 0.0]).episodic(2)
+    mdp = MDP(P, [[0.0, 0.0], [1.0, 0.0]], 0.5, [1.0, 0.0]).episodic(3)
     c = np.broadcast_to([[0.0, 1.0], [0.0, 0.0]], mdp.r.shape)
-    return EpisodicCMDP(mdp, c[None], b, exact.one_hot(np.zeros((2, 2), dtype=int), 2))
+    return EpisodicCMDP(mdp, c[None], b, exact.one_hot(np.zeros((3, 2), dtype=int), 2))
 
 
-def tiring_swim(S: int = 3, H: int = 4, b: float = 2.0) -> EpisodicCMDP:
+def tiring_swim(S: int = 2, H: int = 3, b: float = 1.5) -> EpisodicCMDP:
     """RiverSwim where every stroke to the right costs 1, with a budget of half the strokes.
 
     Drifting left costs nothing, so that is the safe policy; see `riverswim` for the model. The best policy swims at
@@ -51,14 +51,14 @@ def tiring_swim(S: int = 3, H: int = 4, b: float = 2.0) -> EpisodicCMDP:
     Examples
     --------
     >>> tiring_swim()
-    EpisodicCMDP(FiniteHorizonMDP(H=4, S=3, A=2), m=1)
+    EpisodicCMDP(FiniteHorizonMDP(H=3, S=2, A=2), m=1)
     """
     mdp = riverswim(S).episodic(H)
     c = np.broadcast_to([0.0, 1.0], mdp.r.shape)
     return EpisodicCMDP(mdp, c[None], b, exact.one_hot(np.zeros((H, S), dtype=int), 2))
 
 
-def random_budget(S: int = 2, A: int = 2, H: int = 2, share: float = 0.5, *, seed: int = 0) -> EpisodicCMDP:
+def random_budget(S: int = 2, A: int = 2, H: int = 3, share: float = 0.5, *, seed: int = 0) -> EpisodicCMDP:
     """A small random model with random costs; the budget lies between what the cheapest and the best policy spend.
 
     Transitions are uniform on the simplex, rewards and costs uniform in [0, 1], the same at every stage. The cheapest
@@ -76,7 +76,7 @@ def random_budget(S: int = 2, A: int = 2, H: int = 2, share: float = 0.5, *, see
     Examples
     --------
     >>> random_budget()
-    EpisodicCMDP(FiniteHorizonMDP(H=2, S=2, A=2), m=1)
+    EpisodicCMDP(FiniteHorizonMDP(H=3, S=2, A=2), m=1)
     """
     rng = np.random.default_rng(seed)
     mdp = MDP(rng.dirichlet(np.ones(S), (S, A)), rng.random((S, A)), 0.5).episodic(H)
@@ -86,7 +86,7 @@ def random_budget(S: int = 2, A: int = 2, H: int = 2, share: float = 0.5, *, see
     return EpisodicCMDP(mdp, c[None], (1 - share) * spent[0] + share * spent[1], cheap)
 
 
-def swim_or_drift(S: int = 3, H: int = 4, share: float = 0.5) -> ConservativeMDP:
+def swim_or_drift(S: int = 2, H: int = 3, share: float = 0.5) -> ConservativeMDP:
     """RiverSwim with a swimmer who tosses coins, and at least a share of what that earns.
 
     The baseline swims right with probability 1/2 everywhere; the floor is `share` of its return. See `riverswim`.
@@ -103,7 +103,7 @@ def swim_or_drift(S: int = 3, H: int = 4, share: float = 0.5) -> ConservativeMDP
     Examples
     --------
     >>> swim_or_drift()
-    ConservativeMDP(FiniteHorizonMDP(H=4, S=3, A=2), floor=0.136)
+    ConservativeMDP(FiniteHorizonMDP(H=3, S=2, A=2), floor=0.136)
     """
     mdp = riverswim(S).episodic(H)
     baseline = np.full(mdp.r.shape, 0.5)
@@ -124,7 +124,7 @@ def half_known(share: float = 0.5) -> ConservativeMDP:
     Examples
     --------
     >>> half_known()
-    ConservativeMDP(FiniteHorizonMDP(H=2, S=2, A=2), floor=0.0625)
+    ConservativeMDP(FiniteHorizonMDP(H=3, S=2, A=2), floor=0.0625)
     """
     mdp = dear_reward().mdp
     baseline = np.full(mdp.r.shape, 0.5)
