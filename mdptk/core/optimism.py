@@ -34,7 +34,7 @@ def l1_radius(n: Any, S: int, delta: Any) -> Any:
 
 
 def bonus(n: Any, H: int, delta: Any) -> Any:
-    r""":math:`\beta_h = \tfrac{H-h}{2}\,\mathrm{radius}`, (H, S, A): a bound on :math:`|(\hat P-P)V|`, V in [0, H-h]."""
+    r""":math:`\beta_h = \tfrac{H-h}{2}\,\mathrm{radius}`, (H, S, A): it bounds :math:`(\hat P-P)V`, V in [0, H-h]."""
     return jnp.arange(H - 1, -1, -1.0)[:, None, None] / 2 * l1_radius(n, n.shape[0], delta)
 
 
@@ -52,6 +52,17 @@ def values(P: Any, g: Any, pi: Any, low: Any = -jnp.inf, high: Any = jnp.inf) ->
     stages = (jnp.swapaxes(jnp.broadcast_to(x, g.shape), 0, 1) for x in (g, pi, low, high))
     _, Q = jax.lax.scan(back, jnp.zeros((g.shape[0], g.shape[2])), tuple(stages), reverse=True)
     return jnp.swapaxes(Q, 0, 1)
+
+
+def greedy_values(P: Any, r: Any, high: Any) -> Any:
+    """``Q[h, s, a]`` of the best policy for ``r[h, s, a]`` in ``P[s, a, s']``, cut off at ``high[h]``."""
+
+    def back(V: Any, stage: Any) -> Any:
+        r, high = stage
+        Q = jnp.minimum(r + (P * V).sum(-1), high)
+        return Q.max(-1), Q
+
+    return jax.lax.scan(back, jnp.zeros(P.shape[0]), (r, high), reverse=True)[1]
 
 
 def start_values(Q: Any, pi: Any, rho: Any) -> Any:
@@ -105,7 +116,7 @@ def trade_off(P: Any, g: Any, rho: Any, target: Callable[[Any], Any]) -> Any:
     The search is that of Aneja and Nair [aneja1979bicriteria], on the side of the target alone.
     """
     ends = jax.vmap(lambda weights: _best(P, g, rho, weights))(jnp.array([[1.0, 0.0], [0.0, -1.0]]))
-    lo, hi = (jax.tree.map(lambda x: x[i], ends) for i in (0, 1))
+    lo, hi = _Corner(*(x[0] for x in ends)), _Corner(*(x[1] for x in ends))
 
     def slope(lo: _Corner, hi: _Corner) -> Any:
         gap = lo.C - hi.C
@@ -117,11 +128,11 @@ def trade_off(P: Any, g: Any, rho: Any, target: Callable[[Any], Any]) -> Any:
         new = _best(P, g, rho, jnp.stack([jnp.ones(()), -lam]))
         size = abs(lo.R) + abs(hi.R) + lam * (abs(lo.C) + abs(hi.C))
         found = new.R - lam * new.C > jnp.maximum(lo.R - lam * lo.C, hi.R - lam * hi.C) + TIE * size
-        dear = new.C > target(lam)
+        dear = target(lam) < new.C
         pick = lambda use, x, y: jax.tree.map(lambda u, v: jnp.where(use, u, v), x, y)  # noqa: E731
         return pick(found & dear, new, lo), pick(found & ~dear, new, hi), k + 1, found
 
-    free = lo.C <= jnp.maximum(target(0.0), hi.C)
+    free = jnp.maximum(target(0.0), hi.C) >= lo.C
     lo, hi, _, _ = jax.lax.while_loop(lambda x: x[3] & (x[2] < ROUNDS), closer, (lo, hi, 0, ~free))
     gap = lo.C - hi.C
     share = (jnp.clip(target(slope(lo, hi)), hi.C, lo.C) - hi.C) / jnp.where(gap > 0, gap, 1.0)

@@ -110,11 +110,12 @@ def swim_or_drift(S: int = 2, H: int = 3, share: float = 0.5) -> ConservativeMDP
     return ConservativeMDP(mdp, baseline, share * float(exact.expected_return(mdp, baseline)))
 
 
-def half_known(share: float = 0.5) -> ConservativeMDP:
-    """The smallest problem with something to explore, and a baseline that is right half of the time.
+def steady_income(share: float = 0.2) -> ConservativeMDP:
+    """A sure half in every stage, or a move to where all is earned.
 
-    Transitions of `dear_reward`, without costs: in state 0 action 1 moves on with probability 1/2, in state 1 action 0
-    pays 1. The baseline is uniform and the floor a share of its return.
+    In state 0, the start, action 0 pays 1/2 and stays, and action 1 moves to state 1 with probability 0.9 for nothing.
+    In state 1 action 0 pays 1, action 1 nothing, and both stay. Three stages. The baseline takes action 0 and earns
+    3/2, the optimum moves at once and earns 1.9; the floor is a share of what the baseline earns.
 
     Parameters
     ----------
@@ -123,9 +124,10 @@ def half_known(share: float = 0.5) -> ConservativeMDP:
 
     Examples
     --------
-    >>> half_known()
-    ConservativeMDP(FiniteHorizonMDP(H=3, S=2, A=2), floor=0.0625)
+    >>> steady_income()
+    ConservativeMDP(FiniteHorizonMDP(H=3, S=2, A=2), floor=0.3)
     """
-    mdp = dear_reward().mdp
-    baseline = np.full(mdp.r.shape, 0.5)
+    P = [[[1.0, 0.0], [0.1, 0.9]], [[0.0, 1.0], [0.0, 1.0]]]
+    mdp = MDP(P, [[0.5, 0.0], [1.0, 0.0]], 0.5, [1.0, 0.0]).episodic(3)
+    baseline = exact.one_hot(np.zeros((3, 2), dtype=int), 2)
     return ConservativeMDP(mdp, baseline, share * float(exact.expected_return(mdp, baseline)))

@@ -222,7 +222,7 @@ def _infeasible(problem: EpisodicCMDP) -> str | None:
 
 same_transitions = Assumption(
     "the same transitions at every stage",
-    lambda alg, problem: None if (problem.mdp.P == problem.mdp.P[:1]).all() else "they differ between stages",
+    lambda alg, problem: None if (problem.mdp.P[:1] == problem.mdp.P).all() else "they differ between stages",
 )
 unit_rewards = Assumption("rewards in [0, 1]", lambda alg, problem: _outside("r", problem.mdp.r))
 unit_costs = Assumption("costs in [0, 1]", lambda alg, problem: _outside("c", problem.c))

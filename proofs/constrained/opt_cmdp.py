@@ -30,7 +30,7 @@ def _radius() -> Expr:
 
 
 def optimism() -> Expr:
-    """(SIM): V^_r - V_r = E^ sum (beta + (P^ - P) V) >= 0, as V_{h+1} is in [0, H - h]; so for pi*, which is allowed."""
+    """(SIM): V^_r - V_r = E^ sum (beta + (P^ - P) V) >= 0, as V_{h+1} is in [0, H - h]; and pi* is allowed."""
     beta = (H - h) * e / 2
     assert same(beta, e * (H - h) / 2)
     return Integer(0)

@@ -1,7 +1,8 @@
 r"""OptPess-LP: pessimistic costs are safe, and a raised bonus keeps the reward optimistic (after Liu et al. 2021).
 
 Named lemmas, on the event of proofs/constrained/opt_cmdp.py: (SIM) V^pi_{g + beta}(P^) lies between V^pi_g(P) and
-V^pi_g(P) + 2 B(pi), with B(pi) = V^pi_beta(P^). (MIX) what policies earn and spend in P^ is linear in their occupancies.
+V^pi_g(P) + 2 B(pi), with B(pi) = V^pi_beta(P^). (MIX) what policies earn and spend in P^ is linear in
+their occupancies.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ h = Symbol("h", integer=True, positive=True)
 
 
 def _mirror() -> Expr:
-    """Sum over k of E^{pi*} sum_h <pi* - pi_k, Q_k>, Q_k = Q^_r - lambda_k Q^_c of range (H - h + 1)(1 + |lambda_k|)."""
+    """Sum over k of E^{pi*} sum_h <pi* - pi_k, Q_k>, Q_k = Q^_r - lambda_k Q^_c in (H - h + 1)(1 + |lambda_k|)."""
     kl = Function("KL_star")
     start = telescope(lambda k: kl(k) / eta, K).subs({kl(0): log(A), kl(K): 0})
     squares = sympy.summation((H - h + 1) ** 2, (h, 1, H))
@@ -46,7 +46,7 @@ def regret() -> Expr:
 
 
 def violation() -> Expr:
-    """lambda_{k+1} >= lambda_k + eta_d (V^_c - b): summed, V^_c - b is at most lambda_K / eta_d; the rest is an error."""
+    """lambda_{k+1} >= lambda_k + eta_d (V^_c - b): summed, V^_c - b is at most lambda_K / eta_d; then the error."""
     return largest_price / eta_dual + cost_error
 
 

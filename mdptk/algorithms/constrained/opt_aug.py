@@ -9,8 +9,8 @@ r"""OptAug-CMDP: the augmented Lagrangian in an optimistic model, whose policies
 with the bonus :math:`\beta_k` of OptCMDP. The quadratic term makes a policy that spends more pay a higher price, so the
 best one is a mixture, and it is best at the price :math:`\lambda_{k+1}` that follows from it. That makes the update of
 the prices a proximal step, which goes where it goes and does not come back: what the plan overspends is
-:math:`(\lambda_{k+1} - \lambda_k)/\eta`, and what it earns too little is paid by a price that falls. So there are bounds
-without cancellation, by how much the prices climbed and fell.
+:math:`(\lambda_{k+1} - \lambda_k)/\eta`, and what it earns too little is paid by a price that falls. So there are
+bounds without cancellation, by how much the prices climbed and fell.
 
 For one constraint, where the maximum is found on the edge of what policies earn and spend. After Müller, Alatur,
 Ramponi and He [muller2023cancellation]. Proof: ``proofs/constrained/opt_aug.py``.

@@ -36,7 +36,7 @@ from mdptk.core.errors import MdptkError
 from mdptk.core.optimism import bonus, empirical, start_values, trade_off, values
 from mdptk.core.oracles import EpisodicCosts
 from mdptk.core.run import Run
-from mdptk.theory import Asymptotic, Assumption, Cite, Quantity, Theorem, WithProbability
+from mdptk.theory import Assumption, Asymptotic, Cite, Quantity, Theorem, WithProbability
 from mdptk.theory.stock_online import (
     COST_IDENTITY,
     LEARNABLE,

@@ -8,7 +8,7 @@ import pytest
 from mdptk import check, run
 from mdptk.algorithms.constrained.opt_aug import OptAug
 from mdptk.problems.learning_constrained import dear_reward
-from tests.algorithms.constrained.episodes import action_values, best, count, episode, model, start, trade_off
+from tests.algorithms.under_budget import action_values, best, count, episode, model, start, trade_off
 
 
 def reference(alg, oracle, xis):

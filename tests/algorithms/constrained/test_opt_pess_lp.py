@@ -11,7 +11,7 @@ from mdptk.algorithms.constrained.opt_pess_lp import OptPessLP
 from mdptk.core.constrained import EpisodicCMDP
 from mdptk.core.errors import MdptkError
 from mdptk.problems.learning_constrained import dear_reward
-from tests.algorithms.constrained.episodes import action_values, count, episode, model, start, trade_off
+from tests.algorithms.under_budget import action_values, count, episode, model, start, trade_off
 
 
 def reference(alg, oracle, xis):

@@ -8,7 +8,7 @@ from mdptk import check, run
 from mdptk.algorithms.constrained.opt_primal_dual import OptPrimalDual
 from mdptk.core.constrained import EpisodicCMDP
 from mdptk.problems.learning_constrained import tiring_swim
-from tests.algorithms.constrained.episodes import action_values, count, episode, model, start
+from tests.algorithms.under_budget import action_values, count, episode, model, start
 
 
 def reference(alg, oracle, xis):
