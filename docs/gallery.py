@@ -21,13 +21,27 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 
-from mdptk import registry
+from mdptk import registry, run
 from mdptk.core.algorithm import Learner
 from mdptk.core.errors import InvalidModel
 from mdptk.falsify import recorded
 from mdptk.falsify.recorded import Kept
 from mdptk.falsify.result import code
-from mdptk.plotting import GREY, LHS, PAPER, RHS, labels, plot_model, plot_ratios, plot_sides, sparkline, svg, tightness
+from mdptk.plotting import (
+    GREY,
+    LHS,
+    PAPER,
+    RHS,
+    labels,
+    plot_iterates,
+    plot_model,
+    plot_ratios,
+    plot_sides,
+    sparkline,
+    svg,
+    tightness,
+)
+from mdptk.problems.constrained import constrained_two_state, safe_answers
 from mdptk.sweep import COUNTEREXAMPLE, Job, Row, Sides, check_jobs, counterexample_jobs, standard_jobs
 from mdptk.theory import Asymptotic, Geometric, InExpectation, Theorem, WithProbability
 from mdptk.theory.pretty import clock, plain
@@ -145,6 +159,7 @@ def _page(cls: type, rows: list[Row]) -> str:
     parts = [
         f"# {cls.__name__}",
         f"```{{eval-rst}}\n{statement}\n```",
+        _iterates(cls),
         *(_theorem(th, _of(th, rows)) for th in cls.theorems),
         "## Example",
         f"```pycon\n{example}\n```" if example else "",
@@ -163,6 +178,22 @@ def _page(cls: type, rows: list[Row]) -> str:
     for proof in proofs:
         parts += [f"`proofs/{proof}.py`", f"```{{literalinclude}} {up}proofs/{proof}.py\n:language: python\n```"]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _iterates(cls: type) -> str:
+    """Of a method for constrained problems: what its last policy does, and what the average."""
+    if not any(m.name == "returns_sum" for m in cls.measures):
+        return ""
+    problem = next(p for p in (constrained_two_state(), safe_answers()) if not cls.theorems[0].unmet(cls(), p))
+    result = run(cls(), problem, 200)
+    with mpl.rc_context(PAPER | {"font.size": 9}):
+        fig, axes = plt.subplots(1, 2, figsize=(7.6, 2.7), layout="constrained")
+        for ax, what in zip(axes, ("gap", "excess"), strict=True):
+            plot_iterates(result, what=what, ax=ax)
+        drawing = _unique(svg(fig), "iterates")
+        plt.close(fig)
+    caption = f"What the last policy and the average lose, and by how much they exceed budgets, on {html.escape(repr(problem))}."
+    return f'```{{raw}} html\n<figure class="sides">\n{drawing}\n<figcaption>{caption}</figcaption>\n</figure>\n```'
 
 
 def _lead(cls: type) -> str:

@@ -17,13 +17,13 @@ from matplotlib.mathtext import MathTextParser
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextPath
 
-from mdptk.core.errors import InvalidModel
+from mdptk.core.errors import InvalidHyperparameter, InvalidModel
 from mdptk.core.exact import check_policy
 from mdptk.core.models import MDP, Array, is_sparse
 from mdptk.core.run import Run
 from mdptk.solve import Front
 from mdptk.sweep import Comparison, Row, Sides, sides
-from mdptk.theory import Theorem
+from mdptk.theory import Theorem, stock_constrained
 from mdptk.theory.pretty import clock, plain
 from mdptk.theory.quantity import latex
 from mdptk.theory.theorem import applicable
@@ -317,6 +317,37 @@ def plot_front(front: Front, *, budget: float | None = None, ax: Axes | None = N
         ax.legend(loc="lower right", frameon=False)
     ax.set_xlabel(r"$V_c(\rho)$")
     ax.set_ylabel(r"$V_r(\rho)$")
+    return ax
+
+
+def plot_iterates(run: Run, *, what: str = "gap", ax: Axes | None = None) -> Axes:
+    """The last policy and the average of those before, of a constrained problem.
+
+    Parameters
+    ----------
+    run
+        Of a method that records what its policies earn and spend (`mdptk.theory.stock_constrained.MEASURES`).
+    what
+        ``"gap"``: what is lost to the certified optimum, negative where a budget is overspent; ``"excess"``: the
+        largest excess over a budget.
+
+    Raises
+    ------
+    InvalidHyperparameter
+        If `what` is another word.
+    """
+    if what not in ("gap", "excess"):
+        raise InvalidHyperparameter(f'what = {what!r} is neither "gap" nor "excess"')
+    ax = _axes(ax)
+    for name, of, colour in (("last", stock_constrained.last, LHS), ("average", stock_constrained.average, RHS)):
+        returns = of(run)[0]
+        over = (returns[:, 1:] - run.problem.b).max(-1)
+        y = over if what == "excess" else float(stock_constrained.optimum(run.problem).value) - returns[:, 0]
+        ax.plot(run.t, y, color=colour, lw=1.2, label=name)
+    ax.axhline(0, color=GREY, ls=":", lw=1)
+    ax.set_xlabel("$t$")
+    ax.set_ylabel(r"$V^*(\rho) - V_r(\rho)$" if what == "gap" else r"$\max_i V_{c_i}(\rho) - b_i$")
+    ax.legend(frameon=False)
     return ax
 
 

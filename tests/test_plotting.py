@@ -4,9 +4,10 @@ import pytest
 
 import mdptk
 from mdptk import registry
+from mdptk.algorithms.constrained.dual_descent import DualDescent
 from mdptk.algorithms.planning.value_iteration import ValueIteration
 from mdptk.algorithms.policy_gradient.npg import CONVERGENCE, IMPROVEMENT, NPG
-from mdptk.core.errors import InvalidModel, MdptkError
+from mdptk.core.errors import InvalidHyperparameter, InvalidModel, MdptkError
 from mdptk.core.exact import optimal
 from mdptk.core.models import MDP
 from mdptk.plotting import (
@@ -16,6 +17,7 @@ from mdptk.plotting import (
     mathtext,
     plot_comparison,
     plot_front,
+    plot_iterates,
     plot_policy,
     plot_ratios,
     plot_sides,
@@ -26,7 +28,7 @@ from mdptk.plotting import (
     svg_of_theorem,
     tightness,
 )
-from mdptk.problems.constrained import hazard_gridworld
+from mdptk.problems.constrained import constrained_two_state, hazard_gridworld
 from mdptk.problems.gridworld import gridworld
 from mdptk.problems.riverswim import riverswim
 from mdptk.solve import front, solve
@@ -191,3 +193,13 @@ def test_front_and_budget():
     np.testing.assert_allclose(y[0], solve(cmdp).value)
     with pytest.raises(InvalidModel, match="the cheapest policy spends"):
         plot_front(found, budget=-1.0)
+
+
+def test_last_and_average():
+    result = mdptk.run(DualDescent(), constrained_two_state(), 10)
+    last, average = (line.get_ydata() for line in plot_iterates(result, what="excess").lines[:2])
+    np.testing.assert_allclose(last, result["returns"][0, :, 1] - 2)
+    np.testing.assert_allclose(average[1:], result["returns_sum"][0, 1:, 1] / np.arange(1, 11) - 2)
+    np.testing.assert_allclose(plot_iterates(result).lines[0].get_ydata(), 2 - result["returns"][0, :, 0], atol=1e-9)
+    with pytest.raises(InvalidHyperparameter, match="what = 'loss'"):
+        plot_iterates(result, what="loss")

@@ -157,6 +157,26 @@ def constrained_two_state(gamma: float = 0.9, b: float = 2.0) -> CMDP:
     return CMDP(mdp, c=[[0, 1], [0, 1]], b=b)
 
 
+def safe_answers() -> CMDP:
+    """Prompts and answers, in one step: what helps may harm.
+
+    Three prompts (harmless, mixed, dangerous) and three answers (refuse, hedge, help). Help is worth most everywhere
+    and harms where the prompt is dangerous; a refusal is worth nothing and never harms. The budget is for the mean
+    harm.
+
+    Source: ours, after the setting of Huang et al. [huang2024oneshot].
+
+    Examples
+    --------
+    >>> safe_answers()
+    CMDP(MDP(S=3, A=3, gamma=0), m=1)
+    """
+    worth = [[0.0, 0.5, 1.0], [0.0, 0.6, 1.0], [0.0, 0.3, 0.9]]
+    harm = [[0.0, 0.0, 0.1], [0.0, 0.2, 0.6], [0.0, 0.4, 1.0]]
+    P = np.broadcast_to(np.eye(3)[:, None], (3, 3, 3))
+    return CMDP(MDP(P, worth, 0.0, [0.5, 0.3, 0.2]), [harm], 0.1)
+
+
 def queue_control(L: int = 5, service: float = 0.4, refusal: float = 0.2) -> CMDP:
     r"""A queue whose service and arrivals are controlled: short on average, for little service, with few refusals.
 

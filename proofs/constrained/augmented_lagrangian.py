@@ -9,7 +9,7 @@ l >= 0: with (l' - l_t)/eta - g_t >= 0, and = 0 where l' > 0. F is strongly conv
 
 from __future__ import annotations
 
-from sympy import Expr, Function, Symbol, simplify, sqrt
+from sympy import Expr, Function, Symbol, sqrt
 
 from mdptk.algorithms.constrained.augmented_lagrangian import best, distance, dual_gap, highest, move, size
 from mdptk.theory import previous
@@ -44,17 +44,18 @@ def _residual(steps: Expr) -> Expr:
     """|l_{t+1} - l_t|: their squares sum to at most |l*|^2, by `closer`, and never rise, by (E)."""
     d = Function("d")
     total = telescope(d, steps).subs({d(0): lam_star**2, d(steps): 0})
-    return sqrt(total / steps)
+    assert same((lam_star / sqrt(steps)) ** 2, total / steps)
+    return lam_star / sqrt(steps)  # a norm: not negative
 
 
 def last_violation() -> Expr:
     """l' >= l_t + eta g_t, in every constraint: an excess is at most the step of its multiplier, over eta."""
-    return simplify(_residual(t + 1) / eta)
+    return _residual(t + 1) / eta
 
 
 def last_gap() -> Expr:
     """V* - V_r <= -l'.g_t = -l'.(l' - l_t)/eta by (W), (P); |l'| <= |l*| + |l' - l*| <= 2 |l*| by `closer`, and (C)."""
-    return simplify(2 * lam_star * _residual(t + 1) / eta)
+    return 2 * lam_star * _residual(t + 1) / eta
 
 
 def average_gap() -> Expr:

