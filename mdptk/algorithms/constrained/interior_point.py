@@ -56,7 +56,10 @@ NEVER = 1e-100  # below this an occupancy counts as zero, as in `stationary_dist
 
 
 class State(NamedTuple):
-    """Occupancies over those of the uniform policy, slacks, prices, the mean product, the bound, and the policy."""
+    """Occupancies over those of the uniform policy, slacks, prices, the mean product, the bound, and the policy.
+
+    A linear solve meets the equations up to rounding; what they are missed by, at their prices, is `missed`.
+    """
 
     u: Array  # (S, A): x(s, a) / d(s), with d the occupancy of mass 1/(1 - gamma) of the uniform policy
     y: Array  # (m,)
@@ -65,6 +68,7 @@ class State(NamedTuple):
     mu: float
     off: float  # how far the products are from mu, in norm, as a share of it
     bound: float  # rho . v + lam . b
+    missed: float
     pi: Array  # (S, A)
 
 
@@ -99,13 +103,12 @@ def _program(problem: CMDP) -> _Program:
 
 
 def _sum_rounding(run: Run) -> Array:
-    """Of the sum of all products, of n terms: that of the equations, at their prices."""
+    """Of the sum of all products, of n terms: that of the equations, at their prices, and what they are missed by."""
     lp, lead = _program(run.problem), run["mu"].shape
     z = np.concatenate([run["u"][..., lp.here, :].reshape(*lead, -1), run["y"]], axis=-1)
     prices = np.concatenate([run["nu"][..., lp.here], run["lam"]], axis=-1)
-    return EPS * len(lp.r) * (abs(prices) * (z @ abs(lp.B).T + abs(lp.right))).sum(-1) + 2 * returns_rounding(
-        run.problem
-    )
+    sums = EPS * len(lp.r) * (abs(prices) * (z @ abs(lp.B).T + abs(lp.right))).sum(-1)
+    return sums + 2 * run["missed"] + 2 * returns_rounding(run.problem)
 
 
 def _measure_rounding(run: Run) -> Array:
@@ -258,7 +261,9 @@ def _state(problem: CMDP, lp: _Program, z: Array, prices: Array) -> State:
     u[lp.here], nu[lp.here] = z[:-m].reshape(-1, A), prices[:-m]
     mu = float(z @ w) / len(z)
     off = float(np.linalg.norm(z * w / mu - 1))
-    return State(u, z[-m:], nu, prices[-m:], mu, off, float(prices @ lp.right), u / u.sum(-1, keepdims=True))
+    missed = float(abs(prices) @ abs(lp.B @ z - lp.right))
+    pi = u / u.sum(-1, keepdims=True)
+    return State(u, z[-m:], nu, prices[-m:], mu, off, float(prices @ lp.right), missed, pi)
 
 
 def _inside(problem: CMDP, lp: _Program) -> Array:

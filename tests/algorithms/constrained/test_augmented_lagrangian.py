@@ -24,7 +24,7 @@ def corners(cmdp):
     for actions in product(range(mdp.A), repeat=mdp.S):
         rows = (np.arange(mdp.S), np.array(actions))
         d = np.linalg.solve((np.eye(mdp.S) - mdp.gamma * mdp.P[rows]).T, mdp.rho)
-        found.append([d @ mdp.r[rows], *(d @ c[rows] for c in cmdp.c) - cmdp.b])
+        found.append([d @ mdp.r[rows], *(np.array([d @ c[rows] for c in cmdp.c]) - cmdp.b)])
     return np.unique(np.array(found), axis=0)
 
 
