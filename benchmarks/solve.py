@@ -1,4 +1,4 @@
-"""Certified answers: mdptk beside quantecon, mdpsolver and pymdptoolbox, one table, all in the same run.
+"""Certified answers: mdptk beside quantecon, mdpsolver, pymdptoolbox and stormpy, one table, all in the same run.
 
 Everyone is asked for an error of 1e-6. The column "error" is what they really have: the farthest that the returned
 values can be from bounds that mdptk proved at 1e-8. Seconds are medians, without construction of the model and without
@@ -68,6 +68,8 @@ PEERS = (
     ("mdpsolver", "mpi"),
     ("pymdptoolbox", "mpi"),
     ("pymdptoolbox", "vi"),
+    ("stormpy", "default"),
+    ("stormpy", "sound"),
 )
 
 

@@ -85,6 +85,20 @@ def test_two_dask_workers():
     same(small(), Rows(tuple(mdptk.sweep.Trial(x.alg, x.problem, x.seed, 0.0, x.result[1]) for x in found)))
 
 
+def test_two_ray_workers():
+    """Where Ray is installed, which nothing here asks for."""
+    ray = pytest.importorskip("ray")
+    pytest.importorskip("ray.util.joblib").register_ray()
+    ray.init(num_cpus=2, include_dashboard=False)
+    try:
+        with joblib.parallel_config(backend="ray", n_jobs=2):
+            found = small(of=lambda run: (os.getpid(), finals(run)))
+    finally:
+        ray.shutdown()
+    assert os.getpid() not in {pid for pid, _ in found.results}
+    same(small(), Rows(tuple(mdptk.sweep.Trial(x.alg, x.problem, x.seed, 0.0, x.result[1]) for x in found)))
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_progress(monkeypatch, jobs):
     heard = []

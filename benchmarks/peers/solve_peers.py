@@ -73,6 +73,40 @@ def pymdptoolbox(P, r, gamma, method, tol):
     return go
 
 
+def stormpy(P, r, gamma, method, tol):
+    import stormpy as lib
+    from stormpy.datastructures import SparseMatrixBuilder
+    from stormpy.environments import default, sound
+    from stormpy.models import SparseMdp, SparseModelComponents, SparseRewardModel, StateLabeling
+
+    S, A = r.shape
+    rows = P if sp.issparse(P) else sp.csr_matrix(P.reshape(S * A, S))
+    builder = SparseMatrixBuilder(
+        rows=0, columns=0, entries=0, force_dimensions=False, has_custom_row_grouping=True, row_groups=0
+    )
+    indptr, columns, data = rows.indptr.tolist(), rows.indices.tolist(), rows.data.tolist()
+    for k in range(S * A):
+        if k % A == 0:
+            builder.new_row_group(k)
+        for i in range(indptr[k], indptr[k + 1]):
+            builder.add_next_value(k, columns[i], data[i])
+    start = StateLabeling(S)
+    start.add_label("init")
+    start.add_label_to_state("init", 0)
+    model = SparseMdp(
+        SparseModelComponents(
+            transition_matrix=builder.build(),
+            state_labeling=start,
+            reward_models={"r": SparseRewardModel(optional_state_action_reward_vector=r.ravel().tolist())},
+        )
+    )
+    (formula,) = lib.logic.parse_properties(f'R{{"r"}}max=? [Cdiscount={gamma}]')
+    environment = sound() if method == "sound" else default(model)
+    solver = environment.solver().min_max() if callable(environment.solver) else environment.solver.min_max
+    solver.precision, solver.relative_termination_criterion = lib.Rational(tol), False
+    return lambda: np.array(lib.model_checking(model, formula, environment=environment).get_value_vector())
+
+
 def main():
     model, out, library, method, tol, repeats = sys.argv[1:]
     go = globals()[library](*load(model), method, float(tol))

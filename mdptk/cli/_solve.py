@@ -28,6 +28,8 @@ from mdptk.solve import ConstrainedSolution, GameSolution, Solution, on_mesh, so
 from mdptk.solve._mesh import join
 from mdptk.sweep import view
 
+SAVED = ("value", "policy", "lower", "upper", "bias", "feasible", "occupancy", "multipliers", "kernel", "opponent")
+
 
 def add_parser(commands: Any) -> None:
     """The subcommand and its options."""
@@ -37,7 +39,7 @@ def add_parser(commands: Any) -> None:
     p.add_argument("--tol", type=float, default=1e-8, metavar="X", help="largest distance of the bounds (default 1e-8)")
     p.add_argument("--method", default="auto", metavar="NAME", help="vi, pi, mpi, ... (default: auto)")
     p.add_argument("--rows", type=positive, default=20, metavar="N", help="states that are printed (default 20)")
-    p.add_argument("--save", type=Path, metavar="PATH.npz", help="write value, policy, lower, upper")
+    p.add_argument("--save", type=Path, metavar="PATH.npz", help="write value, policy, bounds, and what else there is")
     p.add_argument("--force", action="store_true", help="replace the file of --save")
     p.add_argument(
         "--hosts",
@@ -66,7 +68,8 @@ def solve_command(args: argparse.Namespace) -> int:
             return 0
     _print(problem, solution, args.rows)
     if args.save:
-        write_arrays(args.save, {name: getattr(solution, name) for name in ("value", "policy", "lower", "upper")})
+        parts = {name: getattr(solution, name, None) for name in SAVED}
+        write_arrays(args.save, {name: x for name, x in parts.items() if x is not None})
         output().print(f"written to {args.save}", markup=False, soft_wrap=True)
     return 0
 

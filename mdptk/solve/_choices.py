@@ -14,6 +14,7 @@ import numpy as np
 
 from mdptk.core.errors import NotConverged
 from mdptk.core.structure import closed_classes
+from mdptk.solve._sparse import compiled, csr
 from mdptk.solve.certificates import TINY, WIDE, U, row_sums, successors
 
 if TYPE_CHECKING:
@@ -58,7 +59,15 @@ class Choices:
 
     def q(self, v: Array) -> Array:
         """``r + P v`` per choice, in the precision of `v`, shape (n,)."""
-        return self.r + (self.P @ v[self.label]) / (self.total if v.dtype == WIDE else self.total64)
+        if v.dtype == WIDE or not self._compiled:
+            return self.r + (self.P @ v[self.label]) / (self.total if v.dtype == WIDE else self.total64)
+        from mdptk.solve._kernels import action_values
+
+        return action_values(*csr(self), v[self.label], self.r, self.total64)
+
+    @cached_property
+    def _compiled(self) -> bool:
+        return compiled(self)
 
     def noise(self, v: Array) -> Array:
         """How far an entry of a computed ``q(v)``, with `v` in the widest float, can be off: product, sum, quotient."""

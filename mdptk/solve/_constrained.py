@@ -28,7 +28,7 @@ import numpy as np
 
 from mdptk.core.errors import Infeasible, NotConverged
 from mdptk.core.exact import one_hot
-from mdptk.core.models import CMDP, AverageRewardMDP
+from mdptk.core.models import CMDP, MDP, AverageRewardMDP, FiniteHorizonMDP
 from mdptk.solve._linear_program import highs
 from mdptk.solve._occupancies import Occupancies, conditional, dot, occupancies, reachable
 from mdptk.solve.certificates import TINY, WIDE, U, _up, float_above, float_below
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from mdptk.core.models import Array
 
 DUST = 1e-13  # of an occupancy that sums to one: what a linear program leaves of zero
+LARGE, SPARSE = 300, 0.2  # states and density from which a dense model is taken for a sparse one
 EXACT = 300  # states up to which feasibility without slack is decided in rationals
 
 
@@ -70,6 +71,7 @@ class _Point(NamedTuple):
 
 def solve_constrained(problem: CMDP, tol: float) -> ConstrainedSolution:
     """The optimal return between bounds that are `tol` apart; see `mdptk.solve.solve`."""
+    problem = _lean(problem)
     model = problem.mdp
     if isinstance(model, AverageRewardMDP) and len(here := reachable(model)) < model.S:
         return _embedded(solve_constrained(_restricted(problem, here), tol), here, model.S)
@@ -126,6 +128,18 @@ def solve_constrained(problem: CMDP, tol: float) -> ConstrainedSolution:
         slater=slater,
         safest=inner.pi,
     )
+
+
+def _lean(problem: CMDP) -> CMDP:
+    """The problem with the transitions of a large dense model that are not zero: certificates read them often."""
+    import scipy.sparse as sp
+
+    model = problem.mdp
+    stages = isinstance(model, FiniteHorizonMDP)
+    if stages or model.sparse or model.S < LARGE or np.count_nonzero(model.P) > SPARSE * model.P.size:
+        return problem
+    P = sp.csr_array(model.P.reshape(-1, model.S))
+    return replace(problem, mdp=replace(model, P=P, **({"grid": None} if isinstance(model, MDP) else {})))
 
 
 def _restricted(problem: CMDP, here: Array) -> CMDP:

@@ -19,6 +19,7 @@ import numpy as np
 from mdptk.core.errors import InvalidModel, NotConverged
 from mdptk.core.exact import check_policy, one_hot
 from mdptk.core.models import MDP, Array, AverageRewardMDP, FiniteHorizonMDP
+from mdptk.core.total import TotalRewardMDP
 from mdptk.solve._policy_iteration import newton
 from mdptk.solve.certificates import WIDE, bracket, bracket_stages
 from mdptk.solve.solution import ExactSolution, Unsupported
@@ -67,9 +68,16 @@ def solve_exact(problem: Any) -> ExactSolution:
     """The optimum in exact arithmetic; see `mdptk.solve.solve` with ``exact=True``."""
     start = time.perf_counter()
     _one_model(problem)
+    flint()  # or MissingExtra
     if isinstance(problem, FiniteHorizonMDP):
         value, actions, steps = _stages_optimum(problem)
         reason = f"exact, {problem.H} stages of dyadic rationals"
+    elif isinstance(problem, (AverageRewardMDP, TotalRewardMDP)):
+        from mdptk.solve._exact_undiscounted import average_optimum, total_optimum
+
+        optimum = average_optimum if isinstance(problem, AverageRewardMDP) else total_optimum
+        value, actions, steps = optimum(problem)
+        reason = f"exact, {problem.S} states: rational solves from the float64 optimum until no action is better"
     else:
         value, actions, steps = _optimum(problem)
         reason = f"exact, {problem.S} states: rational solves from the float64 optimum until no reduced cost is > 0"
@@ -81,13 +89,15 @@ def solve_exact(problem: Any) -> ExactSolution:
     return ExactSolution(middle, policy, lower, upper, steps, time.perf_counter() - start, "exact", reason, exact=value)
 
 
-def certify(problem: MDP | FiniteHorizonMDP, policy: ArrayLike) -> Certificate:
+def certify(problem: MDP | FiniteHorizonMDP | AverageRewardMDP | TotalRewardMDP, policy: ArrayLike) -> Certificate:
     r"""Prove in exact arithmetic that a policy is optimal, or refute it with an improvement.
 
     Parameters
     ----------
     problem
-        One `MDP` (dense or sparse) or `FiniteHorizonMDP`, of up to a few hundred states.
+        One `MDP`, `AverageRewardMDP`, `TotalRewardMDP` (dense or sparse) or `FiniteHorizonMDP`, of up to a few hundred
+        states. Without discount the optimum itself is computed, so that `gain` and `loss` are both the largest
+        :math:`V^*(s) - V^\pi(s)`, exactly, `state` is where that is, and `action` what an optimal policy does there.
     policy
         Probabilities ``pi[s, a]`` or ``pi[h, s, a]``, or actions (integers) ``pi[s]`` or ``pi[h, s]``. Rows whose
         float64 entries do not sum to one exactly are divided by their exact sum.
@@ -104,7 +114,10 @@ def certify(problem: MDP | FiniteHorizonMDP, policy: ArrayLike) -> Certificate:
     InvalidModel
         If `policy` is not a policy of `problem`, or `problem` is a batch of models.
     NotConverged
-        If gamma times a row sum reaches one: the stored model has no optimal value.
+        If gamma times a row sum reaches one: the stored model has no optimal value. If the total reward of the policy
+        is infinite or has no limit.
+    Infeasible, Unbounded
+        If the optimal total reward is not finite.
     Unsupported
         For other types of problem.
 
@@ -120,6 +133,8 @@ def certify(problem: MDP | FiniteHorizonMDP, policy: ArrayLike) -> Certificate:
     pi = _policy(problem, policy)
     if isinstance(problem, FiniteHorizonMDP):
         return _certify_stages(problem, pi)
+    if isinstance(problem, (AverageRewardMDP, TotalRewardMDP)):
+        return _certify_undiscounted(problem, pi)
     model = _Rationals(problem)
     v = model.value(pi)
     q = model.q(v)
@@ -129,6 +144,22 @@ def certify(problem: MDP | FiniteHorizonMDP, policy: ArrayLike) -> Certificate:
     if gain <= 0:  # then it is 0: a policy's own action has no advantage
         return Certificate(True, value, Fraction(0), None, None, None, Fraction(0))
     return Certificate(False, value, _fraction(gain), state, action, None, _fraction(gain / (1 - model.modulus)))
+
+
+def _certify_undiscounted(problem: Any, pi: Array) -> Certificate:
+    from mdptk.solve import _exact_undiscounted as undiscounted
+
+    if isinstance(problem, AverageRewardMDP):
+        optimum, found = undiscounted.average_optimum(problem), undiscounted.average_value(problem, pi)
+    else:
+        optimum, found = undiscounted.total_optimum(problem), undiscounted.total_value(problem, pi)
+    best, actions, _ = optimum
+    value = np.array([_fraction(x) for x in found], dtype=object)
+    loss, where = max((x - y, -s) for s, (x, y) in enumerate(zip(best, found, strict=True)))
+    if loss == 0:
+        return Certificate(True, value, Fraction(0), None, None, None, Fraction(0))
+    loss = _fraction(loss)
+    return Certificate(False, value, loss, -where, int(actions[-where]), None, loss)
 
 
 def returns(mdp: MDP, rewards: Array, pi: Array) -> list[Fraction]:
@@ -224,8 +255,11 @@ def flint() -> Any:
 
 
 def _one_model(problem: Any) -> None:
-    if not isinstance(problem, (MDP, FiniteHorizonMDP)):
-        raise Unsupported(f"exact answers are for MDP and FiniteHorizonMDP, not {type(problem).__name__}")
+    if not isinstance(problem, (MDP, FiniteHorizonMDP, AverageRewardMDP, TotalRewardMDP)):
+        raise Unsupported(
+            "exact answers are for MDP, FiniteHorizonMDP, AverageRewardMDP and TotalRewardMDP, not "
+            f"{type(problem).__name__}"
+        )
     if problem.batch:
         raise InvalidModel(f"exact answers take one model at a time, not {problem!r}")
 
@@ -249,7 +283,7 @@ def _policy(problem: Any, policy: ArrayLike) -> Array:
         pi = pi.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise InvalidModel(f"pi is not an array of numbers: {error}") from None
-    check_policy(problem, pi)
+    check_policy(problem.discounted(0.0) if isinstance(problem, TotalRewardMDP) else problem, pi)
     return pi
 
 

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from mdptk.solve.certificates import Bracket
 
 WINDOW = 2**13  # states: values and transitions of a window stay in the cache
-PART = 1e-3  # a window is left when its sweeps change this part of what the first one did
+PART = 1e-5  # a window is left when its sweeps change this part of what the first one did
 MOST = 400  # sweeps of a window
+HELD = 20  # sweeps under the same actions
 PASSES = 1000
 SLOW = 0.5  # a pass that leaves more than this of the span is slow; after three of them others go on
 RADIUS, SMALL = 32, 0.05  # paths are long if so many steps reach less than this part of the states
@@ -47,7 +48,7 @@ def gauss_seidel(mdp: MDP, tol: float) -> tuple[Bracket, int]:
 
     mdp = as_sparse(mdp)
     order, theta, window = travel(mdp), (1 - mdp.gamma) * tol / 8, min(WINDOW, mdp.S)
-    return passes(mdp, tol, lambda v: relax(*csr(mdp), mdp.r, mdp.gamma, v, order, window, theta, PART, MOST))
+    return passes(mdp, tol, lambda v: relax(*csr(mdp), mdp.r, mdp.gamma, v, order, window, theta, PART, MOST, HELD))
 
 
 def as_sparse(mdp: MDP) -> MDP:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mdptk.core.models import ROW_SUM_TOLERANCE
-from mdptk.solve._sparse import backups
+from mdptk.solve._sparse import backed_up_zero, backups
 from mdptk.solve._sweeps import sweep
 from mdptk.solve.certificates import TINY, bracket_of_sweep
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 INNER = 20  # sweeps in the widest float
 MOST = 100  # sweeps under one policy
-FLATTER = 0.03  # sweeps stop when the residual is this much flatter than the greedy one was
+FLATTER = 0.03  # sweeps stop when the residual is this much flatter than the greedy one was, or
+WORTH = 0.1  # at this part of what the last policy made it flatter: more would be lost with the next policy
 LIMIT = 10_000  # greedy backups
 PATIENCE = 20  # greedy backups without progress: float64 has given what it can
 
@@ -58,17 +59,16 @@ def modified_policy_iteration(mdp: MDP, tol: float, v: Array | None = None) -> t
 def iterate(mdp: MDP, tol: float, guess: Array | None = None) -> tuple[Bracket | None, Array, int]:
     """The float64 part: bounds, or None if they did not come within `tol`; the last `v`; the number of backups."""
     gamma = mdp.gamma
-    v = mdp.r.max(1) if guess is None else np.array(guess, dtype=np.float64)  # a backup of zero, for free
-    if guess is None:
-        v += gamma / (1 - gamma) * (v.min() + v.max()) / 2
+    v = None if guess is None else np.array(guess, dtype=np.float64)
+    largest = abs(mdp.r).max() / (1 - gamma) if v is None else abs(v).max()
     # without the exact row sums nothing is known to contract; beyond 1e300 sums of bounds may overflow
-    if gamma * (1 + 2 * ROW_SUM_TOLERANCE) >= 1 or not max(abs(mdp.r).max(), abs(v).max()) < 1e300:
-        return None, np.nan_to_num(v), 0
+    if gamma * (1 + 2 * ROW_SUM_TOLERANCE) >= 1 or not max(abs(mdp.r).max(), largest) < 1e300:
+        return None, np.nan_to_num(backed_up_zero(mdp.r.max(1), gamma) if v is None else v), 0
     work, flat = backups(mdp, v), (1 - gamma) * tol / 4  # a residual so flat will do
-    least, idle, k = np.inf, 0, 0
+    least, idle, k, before, span = np.inf, 0, 0, np.inf, np.inf
     for k in range(1, LIMIT):
         low, high = work.backup()
-        span = high - low
+        before, span = span, high - low
         if not np.isfinite(span):
             break
         if gamma * span <= (1 - gamma) * tol:
@@ -78,5 +78,6 @@ def iterate(mdp: MDP, tol: float, guess: Array | None = None) -> tuple[Bracket |
         least, idle = (span, 0) if span < least else (least, idle + 1)
         if idle >= PATIENCE or span < TINY:
             break
-        work.sweeps((low + high) / 2, span, max(FLATTER, flat / span), MOST)
+        worth = WORTH * (span / before if before < np.inf else 1.0)
+        work.sweeps((low + high) / 2, span, max(FLATTER, flat / span, min(worth, WORTH)), MOST)
     return None, np.nan_to_num(work.v), k

@@ -17,6 +17,16 @@ def _times(indptr: Array, indices: Array, data: Array, v: Array) -> Any:
     return sp.csr_array((data, *signed), shape=(len(indptr) - 1, len(v))) @ v
 
 
+def best(r: Array) -> tuple[Array, Array]:
+    """The largest of ``r[s, a]`` of each state, and the first action that has it."""
+    return r.max(1), r.argmax(1)
+
+
+def ceilings(r: Array, unit: float) -> Array:
+    """Float32 numbers that are at least ``r / unit``."""
+    return above(r / unit)
+
+
 def copy_rows(
     indptr: Array, indices: Array, data: Array, A: int, actions: Array, compact: tuple[Array, ...]
 ) -> None:  # fmt: skip

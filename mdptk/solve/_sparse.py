@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from mdptk.core.models import ROW_SUM_TOLERANCE
+from mdptk.core.models import ROW_SUM_TOLERANCE, is_sparse
+from mdptk.solve import _plain
 from mdptk.solve.certificates import successors
 
 if TYPE_CHECKING:
@@ -64,13 +65,13 @@ class Ceiling:
     :math:`\gamma (1 \pm \epsilon) \max(v' - v)`.
     """
 
-    def __init__(self, mdp: MDP, v: Array) -> None:
+    def __init__(self, mdp: MDP, v: Array, kernels: Any = _plain) -> None:
         n = successors(mdp.P)
         self.gamma, self.epsilon = mdp.gamma, ROW_SUM_TOLERANCE + (n + 8) * EPS
         self.r = float(max(mdp.r.max(), -mdp.r.min()))
         self.size = float(max(v.max(), -v.min()))
         self.unit = float(2.0 ** np.ceil(np.log2(max(self.r, self.size) or 1.0)))
-        self.upper = np.nextafter((mdp.r / self.unit).astype(np.float32), np.float32(np.inf))
+        self.upper = kernels.ceilings(mdp.r, self.unit)
         self.rise, self.u = 0.0, (n + 8) * EPS
         self.move(v.max(), self.size)
 
@@ -85,17 +86,23 @@ class Ceiling:
         self.rise, self.size = self.rise + self.gamma * factor * float(most), float(size)
 
 
-def backups(mdp: MDP, v: Array, actions: Array | None = None) -> Backups:
-    """The fastest `Backups` for a model, from `v`; `actions` is a first guess of the policy, best `r` if None."""
-    first = mdp.r.argmax(1) if actions is None else actions
-    if not mdp.sparse:
-        return Dense(mdp, v, first)
-    return Sparse(mdp, v, first, import_module(f"mdptk.solve.{'_kernels' if compiled(mdp) else '_plain'}"))
+def backed_up_zero(best: Array, gamma: float) -> Array:
+    """What a backup of zero leads to, once centred: `best` is ``max_a r``, so it is for free."""
+    return best + gamma / (1 - gamma) * (best.min() + best.max()) / 2
 
 
-def compiled(mdp: MDP) -> bool:
-    """Whether the compiled kernels serve this model."""
-    return mdp.sparse and mdp.P.nnz >= COMPILED_FROM and find_spec("numba") is not None
+def backups(mdp: MDP, v: Array | None = None) -> Backups:
+    """The fastest `Backups` for a model, from `v`; if None from `backed_up_zero`."""
+    kernels = import_module("mdptk.solve._kernels") if compiled(mdp) else _plain
+    first, actions = kernels.best(mdp.r)
+    if v is None:
+        v = backed_up_zero(first, mdp.gamma)
+    return Sparse(mdp, v, actions, kernels) if mdp.sparse else Dense(mdp, v, actions)
+
+
+def compiled(mdp: Any) -> bool:
+    """Whether the compiled kernels serve this model, or choices."""
+    return is_sparse(mdp.P) and mdp.P.nnz >= COMPILED_FROM and find_spec("numba") is not None
 
 
 def unsigned(x: Array) -> Array:
@@ -103,7 +110,7 @@ def unsigned(x: Array) -> Array:
     return x.view(np.uint32 if x.itemsize == 4 else np.uint64)
 
 
-def csr(mdp: MDP) -> tuple[Array, Array, Array]:
+def csr(mdp: Any) -> tuple[Array, Array, Array]:
     """``indptr, indices, data`` of a sparse model, the indices unsigned; nothing is copied."""
     return unsigned(mdp.P.indptr), unsigned(mdp.P.indices), mdp.P.data
 
@@ -114,7 +121,7 @@ class Sparse:
     def __init__(self, mdp: MDP, v: Array, actions: Array, kernels: Any) -> None:
         S, A = mdp.S, mdp.A
         self.mdp, self.kernels, self.csr = mdp, kernels, csr(mdp)
-        self.v, self.w, self.actions, self.ceiling = v, np.empty(S), actions, Ceiling(mdp, v)
+        self.v, self.w, self.actions, self.ceiling = v, np.empty(S), actions, Ceiling(mdp, v, kernels)
         start = np.zeros(S + 1, np.int64)  # no row of a state is longer than the room that it gets
         np.cumsum(np.diff(mdp.P.indptr).reshape(S, A).max(1), out=start[1:])
         size = int(start[-1])

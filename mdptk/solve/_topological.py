@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mdptk.solve._gauss_seidel import as_sparse, passes
-from mdptk.solve._sparse import csr
+from mdptk.solve._sparse import compiled, csr
 
 if TYPE_CHECKING:
     from mdptk.core.models import MDP, Array
@@ -31,6 +31,16 @@ def topological(mdp: MDP, tol: float) -> tuple[Bracket, int]:
     order, ends = components(mdp)
     theta = (1 - mdp.gamma) * tol / 8
     return passes(mdp, tol, lambda v: relax_parts(*csr(mdp), mdp.r, mdp.gamma, v, order, ends, theta, MOST))
+
+
+def without_return(mdp: MDP) -> bool:
+    """Whether states are numbered such that none is ever returned to; only where compiled kernels serve."""
+    if not compiled(mdp):
+        return False
+    from mdptk.solve._kernels import one_way
+
+    indptr, indices, _ = csr(mdp)
+    return bool(one_way(indptr, indices, mdp.A))
 
 
 def components(mdp: MDP) -> tuple[Array, Array]:

@@ -23,13 +23,13 @@ from mdptk.solve._end_components import ELIMINATED
 from mdptk.solve._exact_rational import solve_exact
 from mdptk.solve._games import solve_game, solve_matrix_exactly
 from mdptk.solve._gauss_seidel import RADIUS, SMALL, gauss_seidel, long_paths
-from mdptk.solve._inexact_policy_iteration import inexact_policy_iteration
+from mdptk.solve._inexact_policy_iteration import bicgstab_policy_iteration, inexact_policy_iteration
 from mdptk.solve._linear_program import dual_linear_program, linear_program
 from mdptk.solve._matrix_free import anderson_backup, value_iteration_backup
 from mdptk.solve._modified_policy_iteration import modified_policy_iteration
 from mdptk.solve._policy_iteration import policy_iteration
 from mdptk.solve._robust import robust_policy_iteration
-from mdptk.solve._topological import topological
+from mdptk.solve._topological import topological, without_return
 from mdptk.solve._value_iteration import value_iteration
 from mdptk.solve.solution import AverageSolution, RobustSolution, Solution, Unsupported
 
@@ -44,6 +44,7 @@ METHODS: dict[type, dict[str, Callable[..., Any]]] = {
         "gs": gauss_seidel,
         "topological": topological,
         "ipi": inexact_policy_iteration,
+        "ipi-bicgstab": bicgstab_policy_iteration,
         "anderson": anderson,
         "lp": linear_program,
         "lp-dual": dual_linear_program,
@@ -77,8 +78,8 @@ def solve(problem: Any, *, tol: float = 1e-8, method: str = "auto", exact: bool 
     method
         For `MDP`: ``"vi"`` (value iteration), ``"pi"`` (policy iteration), ``"mpi"`` (modified policy iteration),
         ``"gs"`` (Gauss-Seidel in the order of travel), ``"topological"`` (strongly connected components one by one),
-        ``"ipi"`` (inexact policy iteration with GMRES), ``"anderson"`` (value iteration with Anderson acceleration),
-        ``"lp"`` and ``"lp-dual"`` (linear programming); for
+        ``"ipi"`` and ``"ipi-bicgstab"`` (inexact policy iteration with GMRES or BiCGSTAB), ``"anderson"`` (value
+        iteration with Anderson acceleration), ``"lp"`` and ``"lp-dual"`` (linear programming); for
         `FiniteHorizonMDP`: ``"backward"``; for `AverageRewardMDP`, of any structure: ``"rvi"`` (relative value
         iteration), ``"pi"`` (policy iteration), ``"lp"`` and ``"lp-dual"``; for `TotalRewardMDP`: ``"ii"`` (interval
         iteration) and ``"pi"``; for `CMDP`: ``"lp"`` (linear programming); for `RobustMDP`: ``"vi"`` and ``"pi"``,
@@ -87,9 +88,10 @@ def solve(problem: Any, *, tol: float = 1e-8, method: str = "auto", exact: bool 
         iteration for dense models of up to 500 states, Gauss-Seidel for large sparse ones with long paths, and modified
         policy iteration for all others. Without discount it takes policy iteration up to 2000 states and sweeps beyond.
     exact
-        For `MDP` and `FiniteHorizonMDP` of up to a few hundred states: answer in rational numbers, with python-flint.
-        Returns an `ExactSolution`, whose policy is proved optimal and whose bounds are neighbouring float64 numbers;
-        `tol` is not used, and `method` is left at ``"auto"``. For a small `MatrixGame` an `ExactGameSolution`.
+        For `MDP`, `FiniteHorizonMDP`, `AverageRewardMDP` and `TotalRewardMDP` of up to a few hundred states: answer
+        in rational numbers, with python-flint. Returns an `ExactSolution`, whose policy is proved optimal and whose
+        bounds are neighbouring float64 numbers; `tol` is not used, and `method` is left at ``"auto"``. For a small
+        `MatrixGame` an `ExactGameSolution`.
 
     Returns
     -------
@@ -183,6 +185,11 @@ def _choose(problem: Any, methods: dict[str, Any]) -> tuple[str, str]:
         return sweeps, f"{problem.S} states: a linear solve may fill in above {ELIMINATED} states"
     if isinstance(problem, MatrixFree):
         return "anderson", "matrix-free: all that can be asked for is a backup, and acceleration saves most of them"
+    if problem.sparse and without_return(problem):
+        return (
+            "topological",
+            f"sparse, {problem.S} states in the order of travel: each is looked at once, last one first",
+        )
     if problem.sparse and long_paths(problem):
         return "gs", (
             f"sparse, {problem.S} states, long paths ({RADIUS} steps reach less than {SMALL:.0%} of them): one pass in "

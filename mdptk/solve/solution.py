@@ -77,7 +77,7 @@ class AverageSolution(Solution):
     ----------
     bias
         :math:`h^\pi = \sum_t P_\pi^t (r_\pi - g^\pi)` of `policy`, shape (S,): what a first state earns more than the
-        gain, in all. A float64 linear solve, not certified. None for models of more than 2000 states.
+        gain, in all. In float64, not certified: a linear solve, above 2000 states sweeps; None where these fail.
     """
 
     bias: Array | None

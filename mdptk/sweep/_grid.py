@@ -143,7 +143,8 @@ def sweep(
 
     The runs are independent `joblib` tasks, so where they run is not decided here:
     ``with joblib.parallel_config(backend="dask")`` (or ``"ray"``, ``"loky"``, ``"threading"``) around the call moves
-    them, and changes no number. Without it they run in this process, one by one; ``jobs=-1`` takes all cores.
+    them, and changes no number (Ray after ``ray.util.joblib.register_ray()``, which tells joblib of it). Without it
+    they run in this process, one by one; ``jobs=-1`` takes all cores.
 
     Parameters
     ----------

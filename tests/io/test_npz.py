@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mdptk.core.errors import MdptkError
+from mdptk.core.games import MarkovGame, MatrixGame
 from mdptk.core.models import CMDP, MDP, AverageRewardMDP, FiniteHorizonMDP, Grid, PolicyEvaluation
+from mdptk.core.robust import L1, Finite, Interval, RobustMDP
 from mdptk.core.total import TotalRewardMDP
 from mdptk.io import MalformedFile, OutputExists, SourceNotFound, UnknownSource, load, save
 
@@ -24,7 +26,8 @@ def distributions(rng, *shape):
 
 @st.composite
 def models(draw, kind=None):
-    kind = kind or draw(st.sampled_from(["mdp", "batch", "sparse", "finite", "average", "total", "cmdp", "evaluation"]))
+    kinds = ["mdp", "batch", "sparse", "finite", "average", "total", "cmdp", "evaluation", "robust", "game", "matrix"]
+    kind = kind or draw(st.sampled_from(kinds))
     S, A, n = draw(st.integers(1, 5)), draw(st.integers(1, 3)), draw(st.integers(1, 3))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     lead = {"batch": (n,), "finite": (n,)}.get(kind, ())
@@ -43,7 +46,18 @@ def models(draw, kind=None):
     if kind == "sparse" or (kind == "cmdp" and draw(st.booleans())):
         P = sp.csr_array(P.reshape(S * A, S))
         P.data[:1] += 1e-17
+    if kind == "matrix":
+        return MatrixGame(r)
+    if kind == "game":
+        return MarkovGame(distributions(rng, S, A, n, S), rng.normal(size=(S, A, n)), gamma, rho)
     mdp = MDP(P, r, gamma, None if kind == "batch" else rho, grid=grid)
+    if kind == "robust":
+        sets = (
+            L1(P, rng.random((S, A))),
+            Interval(P * 0.9, np.minimum(P * 1.1, 1)),
+            Finite([P, distributions(rng, S, A, S)]),
+        )
+        return RobustMDP(mdp, draw(st.sampled_from(sets)))
     if kind == "cmdp":
         return CMDP(mdp, rng.normal(size=(n, S, A)), rng.normal(size=n))
     if kind == "evaluation":

@@ -16,7 +16,7 @@ import numpy as np
 from mdptk.core.errors import Infeasible, NotConverged, Unbounded
 from mdptk.core.models import AverageRewardMDP
 from mdptk.core.total import TotalRewardMDP
-from mdptk.solve import solve
+from mdptk.solve import certify, solve
 
 # rationals -------------------------------------------------------------------------------------------------------
 
@@ -212,6 +212,20 @@ def hold(problem, tol, method):
     return "solved"
 
 
+def hold_exactly(problem):
+    """Hold the exact answer against enumeration; returns in a word what came of it."""
+    average = isinstance(problem, AverageRewardMDP)
+    truth = (optimal_gain if average else optimal_total)(problem)
+    try:
+        solution = solve(problem, exact=True)
+    except (Unbounded, Infeasible, NotConverged) as error:
+        return _agreed(isinstance(truth, str) and truth in SAYS[type(error)], truth, error)
+    assert list(solution.exact) == truth, f"{solution.exact} and {truth}"
+    assert between(solution.lower, truth, solution.upper)
+    assert certify(problem, solution.policy).optimal
+    return "solved exactly"
+
+
 def _agreed(yes, word, error):
     assert yes, f"enumeration finds {word}, but: {error}"
     return word
@@ -224,11 +238,12 @@ def main(count):
         for kind, methods in METHODS.items():
             problem = model(rng, kind)
             tol = 10.0 ** -rng.integers(2, 13) * float(abs(problem.r).max() or 1)
-            method = str(rng.choice(methods))
+            method = str(rng.choice((*methods, "exact")))
             if method in ("rvi", "ii"):  # hundreds of thousands of sweeps
                 tol = max(tol, 1e-9 * float(abs(problem.r).max()))
             try:
-                outcomes[kind.__name__, method, hold(problem, tol, method)] += 1
+                said = hold_exactly(problem) if method == "exact" else hold(problem, tol, method)
+                outcomes[kind.__name__, method, said] += 1
             except AssertionError as error:
                 raise AssertionError(f"seed {seed}: {problem!r}, tol={tol}, {method}: {error}") from error
     for name, n in sorted(outcomes.items()):

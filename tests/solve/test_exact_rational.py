@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from fractions import Fraction
 from itertools import product
 
@@ -12,14 +13,17 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mdptk.core.errors import InvalidHyperparameter, InvalidModel, MdptkError, NotConverged
+from mdptk.core.errors import InvalidHyperparameter, InvalidModel, MdptkError, NotConverged, Unbounded
 from mdptk.core.models import CMDP, MDP, AverageRewardMDP, FiniteHorizonMDP
+from mdptk.core.total import TotalRewardMDP
 from mdptk.problems.garnet import garnet
 from mdptk.problems.riverswim import episodic_riverswim, riverswim
 from mdptk.problems.teaching import two_state
 from mdptk.solve import ExactSolution, certify, solve
 from mdptk.solve._exact_rational import nearest
 from mdptk.solve.solution import Unsupported
+from tests.solve.enumeration import gain as chain_gain
+from tests.solve.enumeration import hold_exactly, model, optimal_gain, optimal_total, stored, total_reward
 
 pytest.importorskip("flint")
 some = settings(max_examples=100, deadline=None)
@@ -153,6 +157,59 @@ def test_stages(S, A, H, seed):
         assert "stage=" in repr(c)
 
 
+@pytest.mark.parametrize("kind", [AverageRewardMDP, TotalRewardMDP], ids=lambda kind: kind.__name__)
+def test_without_discount(kind):
+    """Every structure, against enumeration: values, optimal policies, and what has no value."""
+    said = Counter(hold_exactly(model(np.random.default_rng([seed, 2]), kind)) for seed in range(60))
+    assert said["solved exactly"] > 20
+    assert kind is AverageRewardMDP or len(said) > 2
+
+
+def test_a_loss_without_discount_is_exact():
+    """Any policy of any structure: its own value, and how much is missing."""
+    optimal = 0
+    for seed in range(60):
+        rng = np.random.default_rng([seed, 3])
+        problem = model(rng, AverageRewardMDP if seed % 2 else TotalRewardMDP)
+        best = (optimal_gain if seed % 2 else optimal_total)(problem)
+        if isinstance(best, str):
+            continue
+        actions = rng.integers(problem.A, size=problem.S)
+        P, r = stored(problem)
+        chain = [P[s][a] for s, a in enumerate(actions)], [r[s][a] for s, a in enumerate(actions)]
+        try:
+            v = (chain_gain if seed % 2 else total_reward)(*chain)
+        except ValueError:
+            v = [None]
+        if None in v:  # a policy that loses for ever
+            with pytest.raises(NotConverged, match="minus infinity"):
+                certify(problem, actions)
+            continue
+        c = certify(problem, actions)
+        assert list(c.value) == v
+        assert c.loss == c.gain == max(x - y for x, y in zip(best, v, strict=True))
+        assert c.optimal == (v == best)
+        optimal += c.optimal
+        if not c.optimal:
+            assert best[c.state] == v[c.state] + c.gain
+        mixed = rng.dirichlet(np.ones(problem.A), size=problem.S)
+        if seed % 2:
+            assert certify(problem, mixed).loss >= 0
+    assert optimal > 5
+
+
+def test_what_floats_cannot_tell_without_discount():
+    """Two loops that are left with probability 1e-300; and a class that earns 1e-300 per step."""
+    problem = AverageRewardMDP([[[1, 1e-300]], [[1e-300, 1]]], [[0], [1]])
+    assert solve(problem, exact=True).exact.tolist() == [Fraction(1, 2)] * 2
+    P = [[[0, 1, 0], [0, 0, 1]], [[1, 0, 0]] * 2, [[0, 0, 1]] * 2]
+    with pytest.raises(Unbounded, match="on states 0, 1 a policy earns"):
+        solve(TotalRewardMDP(P, [[1 + 2**-52, 1], [-1, -1], [0, 0]]), exact=True)
+    with pytest.raises(NotConverged, match="earns exactly nothing on average"):
+        solve(TotalRewardMDP(P, [[1, 0], [-1, -1], [0, 0]]), exact=True)
+    assert solve(TotalRewardMDP(P, [[1 - 2**-52, 1], [-1, -1], [0, 0]]), exact=True).exact.tolist() == [1, 0, 0]
+
+
 def test_the_last_bit_decides():
     """Action 1 is better by one unit in the last place; only exact arithmetic can tell."""
     mdp = MDP([[[1.0], [1.0]]], [[1.0, np.nextafter(1.0, 2)]], 0.999)
@@ -207,8 +264,6 @@ def test_errors():
         solve(MDP([[[1 + 9e-10]]], [[1.0]], 1 - 1e-10), exact=True)
     with pytest.raises(InvalidHyperparameter, match="'vi' with exact=True"):
         solve(mdp, exact=True, method="vi")
-    with pytest.raises(Unsupported, match="AverageRewardMDP"):
-        solve(AverageRewardMDP([[[1.0]]], [[1.0]]), exact=True)
     with pytest.raises(Unsupported, match="CMDP"):
         solve(CMDP(mdp, mdp.r, 1.0), exact=True)
     with pytest.raises(InvalidModel, match="one model at a time"):

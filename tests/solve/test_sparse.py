@@ -144,7 +144,7 @@ def test_gauss_seidel_is_its_formula_in_loops(mdp, window):
     order = _gauss_seidel.travel(mdp)
     assert sorted(order) == list(range(mdp.S))
     v, want = np.zeros(mdp.S), np.zeros(mdp.S)
-    _kernels.relax(*csr(mdp), mdp.r, mdp.gamma, v, order, mdp.S, np.inf, 1.0, 1)
+    _kernels.relax(*csr(mdp), mdp.r, mdp.gamma, v, order, mdp.S, np.inf, 1.0, 1, 0)
     for s in map(int, order):
         others = np.arange(mdp.S) != s
         want[s] = max(
