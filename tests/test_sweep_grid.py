@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import subprocess
@@ -85,6 +86,7 @@ def test_two_dask_workers():
     same(small(), Rows(tuple(mdptk.sweep.Trial(x.alg, x.problem, x.seed, 0.0, x.result[1]) for x in found)))
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 def test_two_ray_workers():
     """Where Ray is installed, which nothing here asks for."""
     ray = pytest.importorskip("ray")
@@ -95,6 +97,7 @@ def test_two_ray_workers():
             found = small(of=lambda run: (os.getpid(), finals(run)))
     finally:
         ray.shutdown()
+        gc.collect()  # files that Ray leaves open
     assert os.getpid() not in {pid for pid, _ in found.results}
     same(small(), Rows(tuple(mdptk.sweep.Trial(x.alg, x.problem, x.seed, 0.0, x.result[1]) for x in found)))
 

@@ -8,9 +8,9 @@ make a better policy and nothing comes back. Where none is better the gain is op
 
 Total reward. End components without rewards are merged and there one may stop, as in `_total`; policy iteration starts
 from choices that stop. An improvement that never stops earns, on average over its class, the mean of
-:math:`r + Pv - v`, which is more than nothing: then the value is infinite. At the end :math:`Tv \le v`, and every class that never stops
-loses for ever, unless all its choices have :math:`r + Pv = v`: then it earns exactly nothing on average, and the total
-has no limit. Each of the three is an error that says so, and here it is exact.
+:math:`r + Pv - v`, which is more than nothing: then the value is infinite. At the end :math:`Tv \le v`, and every class
+that never stops loses for ever, unless all its choices have :math:`r + Pv = v`: then it earns exactly nothing on
+average, and the total has no limit. Each of the three is an error that says so, and here it is exact.
 """
 
 from __future__ import annotations

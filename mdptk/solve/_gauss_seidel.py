@@ -21,7 +21,7 @@ import numpy as np
 
 from mdptk.solve import _plain
 from mdptk.solve._modified_policy_iteration import modified_policy_iteration
-from mdptk.solve._sparse import AHEAD, COMPILED_FROM, compiled, csr
+from mdptk.solve._sparse import AHEAD, compiled, csr
 from mdptk.solve.certificates import bracket_of_sweep
 
 if TYPE_CHECKING:
@@ -99,12 +99,14 @@ def travel(mdp: MDP) -> Array:
 
 
 def long_paths(mdp: MDP) -> bool:
-    """Whether few states are near most states, judged by three of them; only where compiled kernels serve."""
-    if not compiled(mdp) or mdp.S < COMPILED_FROM // 50:
+    """Whether few states are near most states, judged by three of them."""
+    if not mdp.sparse or SMALL * mdp.S <= RADIUS:
         return False
-    from mdptk.solve._kernels import ball
+    kernels = _plain
+    if compiled(mdp):
+        from mdptk.solve import _kernels as kernels
 
     indptr, indices, _ = csr(mdp)
     most = int(SMALL * mdp.S)
-    near = [ball(indptr, indices, mdp.A, mdp.S * i // 4, RADIUS, most) for i in (1, 2, 3)]
+    near = [kernels.ball(indptr, indices, mdp.A, mdp.S * i // 4, RADIUS, most) for i in (1, 2, 3)]
     return sorted(near)[1] < most

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from mdptk.core.models import Array
 
 FACTOR = 500  # states up to which policies are evaluated by dense elimination
+KEPT = 3  # factorisations
 STEPS = 100  # of policy iteration for the average reward, from a guess that is optimal up to 1e-10
 
 
@@ -157,6 +158,7 @@ class Discounted:
         bracket(model, np.zeros(model.S))  # raises if nothing contracts
         self.model, self.share = model, 1 - model.gamma
         self.start = self.share * model.rho
+        self._factors: dict[bytes, Callable[..., Array]] = {}
 
     def flow(self) -> Any:
         return flow(self.model)
@@ -200,9 +202,14 @@ class Discounted:
         return float(float_below(dot(mdp.rho, below)[0])), float(float_above(dot(mdp.rho, above)[1]))
 
     def _factor(self, pi: Array) -> Callable[..., Array]:
+        """Of the last few policies: what a policy spends, and how often it is where, are asked one after the other."""
         import scipy.sparse as sp
 
-        return _factored(sp.eye_array(self.model.S) - self.model.gamma * _chain(_csr(self.model.P), pi))
+        key = pi.tobytes()
+        if key not in self._factors:
+            M = sp.eye_array(self.model.S) - self.model.gamma * _chain(_csr(self.model.P), pi)
+            self._factors = dict([*self._factors.items()][-KEPT + 1 :]) | {key: _factored(M)}
+        return self._factors[key]
 
     def occupancy(self, pi: Array) -> Array:
         return np.maximum(self._factor(pi)(self.start, transpose=True), 0)[:, None] * pi

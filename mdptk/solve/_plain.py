@@ -27,6 +27,21 @@ def ceilings(r: Array, unit: float) -> Array:
     return above(r / unit)
 
 
+def ball(indptr: Array, indices: Array, A: int, s: int, radius: int, most: int) -> int:
+    """The number of states within `radius` transitions of `s`, counted up to `most`."""
+    seen = np.zeros((len(indptr) - 1) // A, bool)
+    seen[s], last, size = True, np.array([s]), 1
+    for _ in range(radius):
+        first = indptr[last * A].astype(np.int64)
+        near = np.unique(indices[_ranges(first, indptr[(last + 1) * A].astype(np.int64) - first)]).astype(np.int64)
+        last = near[~seen[near]]
+        seen[last] = True
+        size += len(last)
+        if size >= most:
+            return most
+    return size
+
+
 def copy_rows(
     indptr: Array, indices: Array, data: Array, A: int, actions: Array, compact: tuple[Array, ...]
 ) -> None:  # fmt: skip

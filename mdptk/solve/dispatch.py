@@ -29,6 +29,7 @@ from mdptk.solve._matrix_free import anderson_backup, value_iteration_backup
 from mdptk.solve._modified_policy_iteration import modified_policy_iteration
 from mdptk.solve._policy_iteration import policy_iteration
 from mdptk.solve._robust import robust_policy_iteration
+from mdptk.solve._sparse import compiled
 from mdptk.solve._topological import topological, without_return
 from mdptk.solve._value_iteration import value_iteration
 from mdptk.solve.solution import AverageSolution, RobustSolution, Solution, Unsupported
@@ -62,6 +63,7 @@ METHODS: dict[type, dict[str, Callable[..., Any]]] = {
     MatrixFree: {"anderson": anderson_backup, "vi": value_iteration_backup},
 }
 DENSE_SOLVE = 500  # states up to which a dense linear solve takes milliseconds
+FEW = 200  # states up to which a sparse one does
 
 
 def solve(problem: Any, *, tol: float = 1e-8, method: str = "auto", exact: bool = False) -> Solution:
@@ -86,7 +88,9 @@ def solve(problem: Any, *, tol: float = 1e-8, method: str = "auto", exact: bool 
         robust value and policy iteration; for `MatrixGame`: ``"lp"``; for `MarkovGame`: ``"pi"`` (Hoffman and Karp) and
         ``"shapley"`` (value iteration); for `MatrixFree`: ``"anderson"`` and ``"vi"``. ``"auto"`` takes policy
         iteration for dense models of up to 500 states, Gauss-Seidel for large sparse ones with long paths, and modified
-        policy iteration for all others. Without discount it takes policy iteration up to 2000 states and sweeps beyond.
+        policy iteration for all others, but policy iteration for small sparse ones and ``"topological"`` for large ones
+        that are numbered in the order of travel. Without discount it takes policy iteration up to 2000 states and
+        sweeps beyond.
     exact
         For `MDP`, `FiniteHorizonMDP`, `AverageRewardMDP` and `TotalRewardMDP` of up to a few hundred states: answer
         in rational numbers, with python-flint. Returns an `ExactSolution`, whose policy is proved optimal and whose
@@ -191,10 +195,17 @@ def _choose(problem: Any, methods: dict[str, Any]) -> tuple[str, str]:
             f"sparse, {problem.S} states in the order of travel: each is looked at once, last one first",
         )
     if problem.sparse and long_paths(problem):
+        if not compiled(problem):
+            return "pi", (
+                f"sparse, {problem.S} states, long paths ({RADIUS} steps reach less than {SMALL:.0%} of them): few "
+                "states keep the others apart, so that a factorisation stays sparse, and sweeps go one state at a time"
+            )
         return "gs", (
             f"sparse, {problem.S} states, long paths ({RADIUS} steps reach less than {SMALL:.0%} of them): one pass in "
             "the order of travel replaces a sweep for every step"
         )
+    if problem.sparse and problem.S <= FEW:
+        return "pi", f"sparse, {problem.S} states: a linear solve per policy is cheap up to {FEW} states"
     if problem.sparse:
         return "mpi", f"sparse, {problem.S} states: sweeps cost the number of transitions, a factorisation fills in"
     if problem.S > DENSE_SOLVE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from threading import Event
 
 import numpy as np
 import pytest
@@ -229,6 +230,64 @@ def test_auto_sees_long_paths():
     want = 0.999**d / (1 - 0.999)
     assert (answer.lower <= want * (1 + 1e-12)).all()
     assert (answer.upper >= want * (1 - 1e-12)).all()
+
+
+def test_auto_sees_what_is_never_returned_to():
+    """Numbered in the order of travel, or in the reverse order: one look at each state, whatever the discount."""
+    S, rng = 8000, np.random.default_rng(0)
+    s = np.arange(S)[:, None, None]
+    ahead = np.minimum(s + rng.integers(0, 100, (S, 3, 5)), S - 1)
+    for t in (ahead, S - 1 - ahead[::-1]):
+        P = sp.coo_array((np.full(t.size, 0.2), (np.repeat(np.arange(3 * S), 5), t.ravel())), shape=(3 * S, S)).tocsr()
+        mdp = MDP(P, rng.random((S, 3)), 0.999)
+        answer = solve(mdp, tol=1e-6)
+        assert (answer.method, answer.iterations) == ("topological", 1)
+        assert "order of travel" in answer.reason
+        check(answer, solve(mdp, tol=1e-5, method="gs"), 1e-6)
+
+
+def test_auto_factorises_small_models_with_long_paths():
+    mdp = corridor(3000)
+    assert not _sparse.compiled(mdp)
+    answer = solve(mdp, tol=1e-6)
+    assert answer.method == "pi"
+    assert "long paths" in answer.reason
+    assert solve(garnet_csr(3000), tol=1e-6).method == "mpi"
+    assert solve(garnet_csr(100), tol=1e-6).method == "pi"
+
+
+def garnet_csr(S):
+    mdp = garnet(S=S, A=2, b=4, gamma=0.99)
+    return mdp if mdp.sparse else MDP(sp.csr_array(mdp.P.reshape(-1, S)), mdp.r, 0.99)
+
+
+@pytest.mark.parametrize("blocked", [False, True])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_pieces_of_a_range(monkeypatch, threads, blocked):
+    """Each state once, whoever takes it; and nobody waits for threads that are held up."""
+    monkeypatch.setattr(_kernels.numba, "get_num_threads", lambda: threads)
+    monkeypatch.setattr(_kernels, "LEAST", 2)
+    release = Event()
+    held_up = [_kernels._threads(threads - 1).submit(release.wait, 60) for _ in range((threads - 1) * blocked)]
+    try:
+        for n in (1, 2, 3, 50):
+            pieces = sorted(_kernels.spread(lambda first, last: (first, last), n))
+            assert [s for first, last in pieces for s in range(first, last)] == list(range(n))
+        assert not any(x.done() for x in held_up)
+    finally:
+        release.set()
+
+
+@some
+@given(sparse_models(), st.integers(0, 3))
+def test_a_ball_in_two_ways(mdp, radius):
+    P, reach = mdp.dense().P.sum(1) > 0, np.eye(mdp.S, dtype=int)
+    for _ in range(radius):
+        reach = reach + reach @ P
+    for kernels in (_kernels, _plain):
+        indptr, indices, _ = csr(mdp)
+        sizes = [kernels.ball(indptr, indices, mdp.A, s, radius, mdp.S) for s in range(mdp.S)]
+        np.testing.assert_array_equal(sizes, (reach > 0).sum(1))
 
 
 def ill_posed():
