@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from mdptk.core.errors import InvalidHyperparameter
 from mdptk.core.exact import namespace, one_hot
 
 
@@ -78,6 +81,38 @@ def visit_means(x: Any, s: Any, S: int) -> Any:
     r""":math:`\frac1N \sum_i 1\{s_h^i = s\} x_h^i` for numbers ``x[i, h]`` at states ``s[i, h]``, (H, S)."""
     xp = namespace(x)
     return xp.einsum("nhs,nh->hs", one_hot(s[:, : x.shape[1]], S), x) / len(x)
+
+
+def balanced_clip(
+    ratio: Any,
+    advantage: Any,
+    share: float,
+    low: tuple[float, float] = (0.6, 0.9),
+    high: tuple[float, float] = (1.2, 3.0),
+    step: tuple[float, float] = (0.02, 0.05),
+) -> tuple[float, float]:
+    r"""Clip bounds ``(c_low, c_high)`` that let samples of positive advantage have a share of what moves the policy.
+
+    What moves it is :math:`\rho |\hat A|` over samples that are not clipped: of positive ones with
+    :math:`\rho \leq c_{high}`, of negative ones with :math:`\rho \geq c_{low}`. From the first numbers of `low` and
+    `high` on, `c_high` is raised by ``step[1]`` up to its second number, and then `c_low` by ``step[0]``, until the
+    positive part is at least `share` of all, or there is nothing left to raise. Numpy only. Source: BAPO, Xi et al.
+    2025; that "share of the loss" means this is our reading.
+    """
+    ratio, advantage = np.asarray(ratio), np.asarray(advantage)
+    if not 0 <= share <= 1:
+        raise InvalidHyperparameter(f"share = {share} is not in [0, 1]")
+    size = ratio * abs(advantage)
+    c_low, c_high = low[0], high[0]
+    while True:
+        positive = size[(advantage > 0) & (ratio <= c_high)].sum()
+        negative = size[(advantage < 0) & (ratio >= c_low)].sum()
+        if positive >= share * (positive + negative) or (c_high >= high[1] and c_low >= low[1]):
+            return c_low, c_high
+        if c_high < high[1]:
+            c_high = min(c_high + step[1], high[1])
+        else:
+            c_low = min(c_low + step[0], low[1])
 
 
 def score_gradient(pi: Any, s: Any, a: Any, weight: Any) -> Any:

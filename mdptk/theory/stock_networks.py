@@ -39,15 +39,22 @@ def _difference(truth: exact.Truth, x: Any, visits: Any) -> Any:
     return (d[:, None] * _new(x) * exact.advantage(mdp, _old(x))).sum() / (1 - mdp.gamma)
 
 
-def _least_gain(truth: exact.Truth, x: Any) -> Any:
+def _least_gain(truth: exact.Truth, x: Any, square: Any) -> Any:
     mdp = truth.problem
     epsilon = abs(exact.advantage(mdp, _old(x))).max()
-    tv = (abs(_new(x) - _old(x)).sum(-1) / 2).max()
-    return _difference(truth, x, _old(x)) - 4 * epsilon * mdp.gamma / (1 - mdp.gamma) ** 2 * tv**2
+    return _difference(truth, x, _old(x)) - 4 * epsilon * mdp.gamma / (1 - mdp.gamma) ** 2 * square
+
+
+def _max_tv(x: Any) -> Any:
+    return (abs(_new(x) - _old(x)).sum(-1) / 2).max()
 
 
 def _max_kl(truth: exact.Truth, x: Any) -> Any:
     return (_old(x) * (log_policy(x.old, x.Phi) - log_policy(x.net, x.Phi))).sum(-1).max()
+
+
+def _ratio(x: Any) -> Any:
+    return exact.namespace(x.Phi).exp(log_policy(x.net, x.Phi) - log_policy(x.old, x.Phi))
 
 
 def true_gradient(problem: Any, net: Any, Phi: Any) -> Any:
@@ -67,9 +74,11 @@ NETWORK_MEASURES = (
     Measure("gap", _gap),
     Measure("gain", _gain),
     Measure("difference", lambda truth, x: _difference(truth, x, _new(x))),
-    Measure("least_gain", _least_gain),
+    Measure("least_gain", lambda truth, x: _least_gain(truth, x, _max_tv(x) ** 2)),
+    Measure("least_gain_kl", lambda truth, x: _least_gain(truth, x, _max_kl(truth, x))),
     Measure("max_kl", _max_kl),
 )
+MAX_RATIO = Measure("max_ratio", lambda truth, x: _ratio(x).max())
 GRADIENT_ERROR = Measure("gradient_error", _gradient_error)
 
 
@@ -98,6 +107,14 @@ least_gain = Quantity(
     r" - \tfrac{4\gamma}{(1-\gamma)^2} \|A^{\pi_{%t-1}}\|_\infty \max_s D_{TV}(\pi_{%t-1}, \pi_{%t})^2",
     rounding=_rounding,
 )
+least_gain_kl = Quantity(
+    "least_gain_kl",
+    lambda run: run["least_gain_kl"],
+    latex=r"\tfrac{1}{1-\gamma}\mathbb{E}_{s\sim d^{\pi_{%t-1}}_\rho}"
+    r"\langle \pi_{%t}(\cdot|s), A^{\pi_{%t-1}}(s, \cdot)\rangle"
+    r" - \tfrac{4\gamma}{(1-\gamma)^2} \|A^{\pi_{%t-1}}\|_\infty \max_s \mathrm{KL}(\pi_{%t-1} \| \pi_{%t})(s)",
+    rounding=_rounding,
+)
 
 PERFORMANCE_DIFFERENCE = Theorem(
     name="performance difference",
@@ -114,3 +131,12 @@ TRUST_REGION = Theorem(
     relation=">=",
     silent="it says what a step may cost; where none is taken both sides are zero",
 )
+TRUST_REGION_KL = Theorem(
+    name="trust region bound with the relative entropy",
+    cite=Cite("schulman2015trust", "Theorem 1 with the relative entropy, equation (9)"),
+    lhs=gain,
+    rhs=least_gain_kl,
+    relation=">=",
+    silent="it says what a step may cost; where none is taken both sides are zero",
+)
+NETWORK_THEOREMS = (PERFORMANCE_DIFFERENCE, TRUST_REGION, TRUST_REGION_KL)

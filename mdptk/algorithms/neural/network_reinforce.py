@@ -7,7 +7,7 @@ r"""REINFORCE with a two-layer network policy, on truncated trajectories of a di
    G_k = \sum_{k \leq j < T} \gamma^{j-k} r_j.
 
 A network maps parameters to a policy, and from there on everything is exact: the gap, the error of the gradient
-(differentiating the exact value), the performance difference of every step, and the bound behind trust regions. Both
+(differentiating the exact value), the performance difference of every step, and the bounds behind trust regions. All
 theorems are about any two policies whatever, so they are what is left to hold when nothing is known about the
 parameters: no rate is.
 
@@ -28,10 +28,10 @@ import numpy as np
 
 from mdptk.core.algorithm import Count, Learner, Measure, Positive, Range
 from mdptk.core.estimators import returns_to_go
-from mdptk.core.networks import Network, features, log_policy, network
+from mdptk.core.networks import Network, ascend, features, log_policy, network
 from mdptk.core.oracles import Trajectories
 from mdptk.theory import Theorem
-from mdptk.theory.stock_networks import GRADIENT_ERROR, NETWORK_MEASURES, PERFORMANCE_DIFFERENCE, TRUST_REGION
+from mdptk.theory.stock_networks import GRADIENT_ERROR, NETWORK_MEASURES, NETWORK_THEOREMS
 
 
 class State(NamedTuple):
@@ -57,7 +57,7 @@ class NetworkREINFORCE(Learner[Trajectories, State]):
     n: Annotated[int | None, Range(1, np.inf, "low")] = None
 
     sees: ClassVar[type] = Trajectories
-    theorems: ClassVar[tuple[Theorem, ...]] = (PERFORMANCE_DIFFERENCE, TRUST_REGION)
+    theorems: ClassVar[tuple[Theorem, ...]] = NETWORK_THEOREMS
     measures: ClassVar[tuple[Measure, ...]] = (*NETWORK_MEASURES, GRADIENT_ERROR)
 
     def init(self, oracle: Trajectories, key: Any) -> State:
@@ -73,4 +73,4 @@ class NetworkREINFORCE(Learner[Trajectories, State]):
         s, a = oracle.follow(jnp.exp(log_policy(net, Phi)), xi)
         weight = oracle.gamma ** jnp.arange(self.T) * returns_to_go(oracle.r[s[:, :-1], a], oracle.gamma)
         g = jax.grad(lambda net: (weight * log_policy(net, Phi)[s[:, :-1], a]).sum() / self.N)(net)
-        return State(jax.tree.map(lambda x, d: x + self.eta * d, net, g), net, Phi, g)
+        return State(ascend(net, g, self.eta), net, Phi, g)
