@@ -499,7 +499,7 @@ def _hidden_variants(problem: Any) -> tuple[Any, Any]:
             if (x := getattr(problem, name)) is not None
         }
         return replace(problem, mdp=one, **more), replace(problem, mdp=two, **more)
-    if not isinstance(problem, MDP | FiniteHorizonMDP):
+    if not isinstance(problem, MDP | FiniteHorizonMDP | AverageRewardMDP):
         return None, None
     problem = problem.dense() if isinstance(problem, MDP) else problem
     S, A = problem.S, problem.A

@@ -22,7 +22,7 @@ from mdptk.core import exact, oracles
 from mdptk.core.algorithm import Learner
 from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.constrained import ConservativeMDP, EpisodicCMDP
-from mdptk.core.models import MDP, Array, FiniteHorizonMDP, PolicyEvaluation
+from mdptk.core.models import MDP, Array, AverageRewardMDP, FiniteHorizonMDP, PolicyEvaluation
 from mdptk.core.run import state_like
 
 BLOCK = 256  # steps whose random numbers are drawn at once
@@ -52,6 +52,8 @@ for _cls in (
     oracles.EpisodicBaseline,
     oracles.Generative,
     oracles.Online,
+    AverageRewardMDP,
+    oracles.Stream,
     oracles.Trajectories,
     oracles.Transitions,
     BernoulliBandit,

@@ -14,7 +14,7 @@ import numpy as np
 from mdptk.core import exact
 from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.constrained import ConservativeMDP, EpisodicCMDP
-from mdptk.core.models import MDP, Array, FiniteHorizonMDP, PolicyEvaluation
+from mdptk.core.models import MDP, Array, AverageRewardMDP, FiniteHorizonMDP, PolicyEvaluation, is_sparse
 
 
 def cumulative(p: Array) -> Array:
@@ -195,6 +195,41 @@ class Online:
         """The oracle of `problem`."""
         problem = problem.dense()
         return cls(problem.r, problem.gamma, cumulative(problem.P), cumulative(problem.rho))
+
+    @property
+    def S(self) -> int:
+        """Number of states."""
+        return self.r.shape[0]
+
+    @property
+    def A(self) -> int:
+        """Number of actions."""
+        return self.r.shape[1]
+
+    def start(self, u: Any) -> Any:
+        """The first state."""
+        return invert(self._first, u)
+
+    def move(self, s: Any, a: Any, u: Any) -> Any:
+        """The state after `a` in `s`: to be called with the state that the stream is in."""
+        return invert(self._next[s, a], u)
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """One endless stream of experience, as in `Online`, of a model without a discount. Mean rewards are known."""
+
+    model: ClassVar[type] = AverageRewardMDP
+
+    r: Any
+    _next: Any
+    _first: Any
+
+    @classmethod
+    def of(cls, problem: AverageRewardMDP) -> Stream:
+        """The oracle of `problem`."""
+        P = problem.P.toarray().reshape(*problem.r.shape, -1) if is_sparse(problem.P) else problem.P
+        return cls(problem.r, cumulative(P / P.sum(-1, keepdims=True)), cumulative(problem.rho))
 
     @property
     def S(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mdptk.core.errors import InvalidModel
-from mdptk.core.models import MDP, FiniteHorizonMDP
+from mdptk.core.models import MDP, AverageRewardMDP, FiniteHorizonMDP
 
 
 def riverswim(S: int = 6, gamma: float = 0.95) -> MDP:
@@ -73,3 +73,20 @@ def episodic_riverswim(S: int = 6, H: int = 12) -> FiniteHorizonMDP:
     FiniteHorizonMDP(H=12, S=6, A=2)
     """
     return riverswim(S).episodic(H)
+
+
+def average_riverswim(S: int = 4) -> AverageRewardMDP:
+    """RiverSwim for ever, judged by its average reward; see `riverswim` for the model.
+
+    Parameters
+    ----------
+    S
+        Number of places, at least 2.
+
+    Examples
+    --------
+    >>> average_riverswim()
+    AverageRewardMDP(S=4, A=2)
+    """
+    mdp = riverswim(S)
+    return AverageRewardMDP(mdp.P, mdp.r, mdp.rho)
