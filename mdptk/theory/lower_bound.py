@@ -29,7 +29,7 @@ class LowerBound:
     Parameters
     ----------
     claim
-        The statement as a `Theorem`: a loss that cannot be negative, ``>=``, a function of the sizes, in expectation.
+        The statement as a `Theorem`: a loss, ``>=``, a function of the sizes, in expectation.
     sees
         The oracle: the claim is about every learner that sees it, whoever wrote it, with one step for each tick of the
         clock.
@@ -46,6 +46,11 @@ class LowerBound:
     loss
         Name of the `Measure` that the left side reads. Only the author of a learner knows what it plays, so a learner
         without this measure cannot be judged.
+    luck
+        How far below zero a loss can be, by luck; an expression in the sizes.
+    repeats
+        How many repeats a check has when nothing else is said; None for as many as `repeats_needed` says, which a large
+        family cannot afford.
     """
 
     claim: Theorem
@@ -55,6 +60,8 @@ class LowerBound:
     sizes: tuple[dict[str, float], ...]
     least: Callable[..., float] | None = None
     loss: str = "regret"
+    luck: Any = 0
+    repeats: int | None = None
 
     def __post_init__(self) -> None:
         if self.claim.relation != ">=" or not isinstance(self.claim.holds, InExpectation):
@@ -100,10 +107,10 @@ class LowerBound:
         for problem in family:
             result = run(alg, problem, steps, seed=seed, repeats=repeats, every=steps)
             total += self.claim.lhs.values(result)[:, -1]
-        x, most = total / len(family), _value(self.most, sizes)
-        if not ((x >= -1e-9 * most) & (x <= most * (1 + 1e-9))).all():
-            raise MdptkError(f"{type(alg).__name__} lost {x.min():.6g} to {x.max():.6g}, outside [0, {most:.6g}]")
-        return np.clip(x, 0, most)
+        x, low, most = total / len(family), 0 - _value(self.luck, sizes), _value(self.most, sizes)
+        if not ((x >= low - 1e-9 * most) & (x <= most * (1 + 1e-9))).all():
+            raise MdptkError(f"{type(alg).__name__} lost {x.min():.6g} to {x.max():.6g}, outside [{low:g}, {most:.6g}]")
+        return np.clip(x, low, most)
 
     def measured_by(self, cls: type[Algorithm]) -> bool:
         """Whether a class of algorithms measures the loss that the claim is about."""
@@ -128,7 +135,7 @@ class LowerBound:
         alg
             A learner that sees the oracle.
         repeats
-            Runs on each problem of the family; `repeats_needed` if None.
+            Runs on each problem of the family; `self.repeats`, or else `repeats_needed`, if None.
         sizes
             The sizes; the first of `self.sizes` if None.
 
@@ -139,7 +146,7 @@ class LowerBound:
         """
         sizes = self.sizes[0] if sizes is None else sizes
         b, most = self.bound(**sizes), _value(self.most, sizes)
-        n = self.repeats_needed(**sizes) if repeats is None else repeats
+        n = repeats or self.repeats or self.repeats_needed(**sizes)
         x = self.losses(alg, repeats=n, seed=seed, **sizes)
         p = statistics.mean_exceeds((most - x)[:, None], np.array([most - b]))
         clairvoyant = statistics.mean_exceeds(np.full((n, 1), most), np.array([most - b]))

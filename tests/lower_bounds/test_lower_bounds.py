@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 
 from mdptk import AssumptionViolated, InvalidModel, MdptkError, registry
 from mdptk.algorithms.bandits.ucb1 import UCB1, State
+from mdptk.algorithms.exploration.ucrl2 import UCRL2
 from mdptk.algorithms.planning.value_iteration import ValueIteration
 from mdptk.core import exact
 from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.oracles import Bandit
+from mdptk.core.structure import diameter
+from mdptk.lower_bounds.average import ONE_GOOD_ACTION, STEP, TREE, in_a_tree, least_gaps, one_of_two_states
 from mdptk.lower_bounds.bandits import ONE_GOOD_ARM, TWO_ARMS, least_regret
 from mdptk.lower_bounds.episodic import LOCK, least_failures, locks
 from mdptk.problems.combination_lock import combination_lock
@@ -28,12 +31,13 @@ BOUNDS = registry.lower_bounds()
 SUBJECTS = [
     pytest.param(bound, cls, id=f"{name}-{who}")
     for name, bound in BOUNDS.items()
+    if bound.repeats is None  # the others have large families: `mdptk verify` checks them
     for who, cls in registry.subject_to(bound).items()
 ]
 
 
 def test_there_are_some():
-    assert {bound.sees.__name__ for bound in BOUNDS.values()} >= {"Bandit", "Episodic"}
+    assert {bound.sees.__name__ for bound in BOUNDS.values()} >= {"Bandit", "Episodic", "Stream"}
     assert all(registry.subject_to(bound) for bound in BOUNDS.values())
 
 
@@ -87,6 +91,66 @@ def test_no_learner_beats_the_lock(A, H, K):
     assert bound <= least * (1 + 1e-12)
     if (H - 1) * (A - 1) <= K:
         assert bound == pytest.approx(least, rel=1e-12)
+
+
+@settings(max_examples=15)
+@given(st.sampled_from([(2, 7), (3, 6), (5, 6), (8, 8)]), st.floats(0.05, 0.6), st.floats(0.05, 0.95))
+def test_no_learner_beats_one_good_action(size, delta, share):
+    (A, t), epsilon = size, (1 - delta) * share
+    bound, least = (f(A=A, delta=delta, epsilon=epsilon, t=t) for f in (ONE_GOOD_ACTION.bound, ONE_GOOD_ACTION.least))
+    assert bound <= least * (1 + 1e-9)
+    guess = epsilon / (2 * delta + epsilon) * (1 - 1 / A) * t  # more than any first action loses, at every step
+    assert 0 <= least <= guess
+
+
+@pytest.mark.parametrize("size", [(2, 5), (3, 4)])
+def test_least_gaps_by_all_histories(size):
+    """Every history and its probability in every model, without counting what is the same."""
+    A, t = size
+    family = one_of_two_states(A=A, delta=0.3, epsilon=0.2)
+    P = np.array([p.P for p in family])
+    q = np.array([exact.optimal(p).q for p in family])
+    gaps = q.max(-1, keepdims=True) - q
+
+    def loss(left, s, weight):
+        if not left:
+            return 0.0
+        later = lambda a: sum(loss(left - 1, s2, weight * P[:, s, a, s2]) for s2 in (0, 1))  # noqa: E731
+        return min(weight @ gaps[:, s, a] + later(a) for a in range(A))
+
+    assert least_gaps(A, 0.3, 0.2, t) == pytest.approx(loss(t, 0, np.full(A, 1 / A)), rel=1e-9)
+
+
+def test_models_of_the_tree():
+    """Copies that differ in one pair, with a diameter within what is claimed; and a state to spare for odd S."""
+    for S, A, D in ((10, 10, 20), (13, 11, 23)):
+        family = in_a_tree(S, A, D, D * S * A)
+        assert len(family) == (S // 2) * ((A - 1) // 2)
+        assert {(p.S, p.A) for p in family} == {(S, A)}
+        assert max(diameter(p) for p in family[::7]) <= D
+        assert all(((a.P != b.P).sum() == 4) and (a.r == b.r).all() for a, b in pairwise(family))
+        best = exact.optimal(family[3])
+        more = float(STEP) * np.sqrt(len(family) * 4 / D / (D * S * A))
+        assert best.g == pytest.approx((4 / D + more) / (8 / D + more), rel=1e-9)
+    with pytest.raises(InvalidModel, match="A = 9"):
+        in_a_tree(10, 9, 20, 5000)
+
+
+def test_a_loss_may_be_below_zero_by_luck():
+    """One model of the tree, with few repeats: luck is not an error, and nothing is claimed to have been noticed."""
+    one = replace(TREE, family=lambda **sizes: in_a_tree(**sizes)[:1])
+    x = one.losses(UCRL2(), repeats=16, **TREE.sizes[0])
+    assert x.min() < 0 < x.max()
+    assert not one.check(UCRL2()).informative
+    with pytest.raises(MdptkError, match=r"outside \[0, 2000\]"):
+        replace(one, luck=0).losses(UCRL2(), repeats=16, **TREE.sizes[0])
+
+
+def test_gaps_of_the_family_are_those_of_the_display():
+    """The gap is epsilon / (2 delta + epsilon) where a wrong action is tried, and nothing elsewhere."""
+    best = exact.optimal(one_of_two_states(A=3, delta=0.2, epsilon=0.1)[1])
+    gaps = best.q.max(-1, keepdims=True) - best.q
+    assert gaps == pytest.approx(np.array([[0.2, 0, 0.2], [0, 0, 0]]), abs=1e-12)
 
 
 @pytest.mark.parametrize(("A", "H"), [(2, 4), (3, 3)])
