@@ -20,17 +20,20 @@ from mdptk.worst_case.methods import (
     optimistic,
     picard,
 )
+from mdptk.worst_case.projected import ConstrainedSmoothConvex, ProjectedGradient
 from mdptk.worst_case.result import WorstCase
 
 __all__ = [
     "BellmanOperators",
     "BilinearGames",
     "BinaryLosses",
+    "ConstrainedSmoothConvex",
     "Contractions",
     "Hedge",
     "MaxNormContractions",
     "Method",
     "ProjectedDescent",
+    "ProjectedGradient",
     "SmoothConvex",
     "WorstCase",
     "anchored",

@@ -19,10 +19,12 @@ from mdptk.worst_case import (
     BellmanOperators,
     BilinearGames,
     BinaryLosses,
+    ConstrainedSmoothConvex,
     Contractions,
     Hedge,
     MaxNormContractions,
     ProjectedDescent,
+    ProjectedGradient,
     SmoothConvex,
     anchored,
     averaged,
@@ -109,6 +111,43 @@ def test_gradient_descent(N):
     huber = lambda x: L * x**2 / 2 if abs(x) <= tau else L * tau * abs(x) - L * tau**2 / 2  # noqa: E731
     x, _ = gradient(N, Fraction(1, L)).run(lambda x: L * np.clip(x, -tau, tau), np.ones(1))
     assert huber(float(x[-1, 0])) == pytest.approx(L / (4 * N + 2), rel=1e-12)
+
+
+@pytest.mark.parametrize(("N", "eta"), [(1, "1/3"), (3, "1/3"), (2, "1/5")])
+def test_projected_gradient(N, eta):
+    """1 / (4 N eta): a linear function on a half-line attains it, by being run. L / (4 N) for steps of 1/L."""
+    method = ProjectedGradient(N, eta)
+    found = ConstrainedSmoothConvex(3).worst_case(method)
+    expected = 1 / (4 * N * Fraction(eta))
+    sure(found, float(expected), SDP)
+    assert found.lower == pytest.approx(float(expected), rel=1e-12)
+    assert found.upper > SmoothConvex(3).worst_case(gradient(N, eta)).upper
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 2**32 - 1))
+def test_no_quadratic_on_a_ball_or_a_box_is_worse(seed):
+    """Long steps, too; the minimiser in the set by many steps."""
+    rng = np.random.default_rng(seed)
+    M = rng.normal(size=(2, 2)) * rng.choice([0.1, 1.0])
+    Q = M @ M.T
+    Q, b = Q / max(1.0, np.linalg.eigvalsh(Q)[-1]), rng.normal(size=2) * rng.choice([0.1, 1.0, 10.0])
+    f = lambda x: x @ Q @ x / 2 - b @ x  # noqa: E731
+    ball = lambda y: y / max(1.0, np.linalg.norm(y))  # noqa: E731
+    project = ball if rng.random() < 0.5 else lambda y: np.clip(y, -0.5, 0.7)
+    best = start = project(rng.normal(size=2) * 2)
+    for _ in range(2000):
+        best = project(best - (Q @ best - b))
+    x, eta = start, float(rng.choice([1.0, 1.5]))
+    for _ in range(2):
+        x = project(x - eta * (Q @ x - b))
+    scale = max(1e-300, float((start - best) @ (start - best)))
+    assert (f(x) - f(best)) / scale <= float(_projected(eta).upper) + 1e-9 / scale
+
+
+@cache
+def _projected(eta):
+    return ConstrainedSmoothConvex(1).worst_case(ProjectedGradient(2, eta))
 
 
 def test_acceleration_is_better_and_two_steps_are_gradient_steps():
@@ -316,6 +355,7 @@ def test_wrong_multipliers_still_give_a_bound():
         (lambda: BellmanOperators(1.5).worst_case(picard(1)), "gamma = 1.5"),
         (lambda: Contractions(0).worst_case(picard(1)), "gamma = 0"),
         (lambda: SmoothConvex(-1).worst_case(gradient(1, 1)), "L = -1"),
+        (lambda: ConstrainedSmoothConvex(1).worst_case(ProjectedGradient(0, 1)), "steps = 0"),
         (lambda: BilinearGames(1, 2).worst_case(gradient(1, 1)), "mu = 2"),
         (lambda: BinaryLosses(2, 0).worst_case(Hedge(1)), "T = 0"),
         (lambda: BinaryLosses(2, 2).worst_case(Hedge(0)), "eta = 0"),
