@@ -9,7 +9,7 @@ import platform
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from inspect import getmodule
 from itertools import groupby
@@ -25,7 +25,7 @@ from mdptk.core.errors import MdptkError
 from mdptk.falsify import recorded
 from mdptk.falsify.result import code
 from mdptk.sweep import Row
-from mdptk.theory import Theorem
+from mdptk.theory import LowerBound, Theorem
 from mdptk.theory.pretty import statement
 from mdptk.theory.references import citation, reference
 
@@ -97,17 +97,18 @@ def render(algorithms: Sequence[type[Algorithm]], rows: Sequence[Row], about: Ab
     """The text of the report."""
     page = Template((HERE / "report.html").read_text(encoding="utf-8"))
     algorithms = sorted(algorithms, key=lambda cls: (_family(cls), cls.__name__))
-    groups = _groups(algorithms, rows)
+    groups, bounds = _groups(algorithms, rows), _bound_groups(rows)
     return page.substitute(
         mark=MARK,
         headline=_headline(rows, about),
         making=_making(about),
         chips=_chips(rows),
-        summary="\n".join(_summary(groups)),
+        summary="\n".join([*_summary(groups), *_bound_summary(bounds)]),
         legend="".join(
             f'<span class="strip"><i class="{k}"></i> {"n/a" if k == "na" else k}</span>' for k in _squares(rows)
         ),
-        cards="\n".join(_card(cls, [(th, mine) for c, th, mine in groups if c is cls]) for cls in algorithms),
+        cards="\n".join(_card(cls, [(th, mine) for c, th, mine in groups if c is cls]) for cls in algorithms)
+        + "\n".join(_bound_card(bound, mine) for bound, mine in bounds),
     )
 
 
@@ -124,6 +125,16 @@ def _groups(
         for th in cls.theorems
         if (cls.__name__, th.slug) in mine
     ]
+
+
+def _bound_groups(rows: Sequence[Row]) -> list[tuple[LowerBound, list[Row]]]:
+    """(lower bound, its rows, one for each learner)."""
+    found = [(bound, [row for row in rows if _is_bound(row, bound)]) for bound in registry.lower_bounds().values()]
+    return [(bound, mine) for bound, mine in found if mine]
+
+
+def _is_bound(row: Row, bound: LowerBound) -> bool:
+    return row.slug == bound.claim.slug and row.algorithm in registry.subject_to(bound)
 
 
 # words ----------------------------------------------------------------------------------------------------------
@@ -234,6 +245,12 @@ def _summary(groups: Sequence[tuple[type[Algorithm], Theorem, list[Row]]]) -> It
 
 
 def _summary_line(cls: type[Algorithm], th: Theorem, rows: Sequence[Row], *, first: bool) -> str:
+    name = f'<a href="#{_id(cls)}">{cls.__name__}</a>'
+    title = f'<a href="#{_id(cls, th)}">{_esc(th.name)}</a>'
+    return _line(name, title, th, rows, first=first)
+
+
+def _line(name: str, title: str, th: Theorem, rows: Sequence[Row], *, first: bool) -> str:
     best = _tightest(rows)
     found = Counter(row.word for row in rows)
     verdicts = ", ".join(f"{n} {_esc(word)}" for word, n in found.items())
@@ -243,8 +260,6 @@ def _summary_line(cls: type[Algorithm], th: Theorem, rows: Sequence[Row], *, fir
     )
     tight = f"{_ratio(best.ratio)} <small>{_esc(best.problem)}</small>" if best and math.isfinite(best.ratio) else "–"
     every = " ".join({kind for row in rows for kind in kinds(row)})
-    name = f'<a href="#{_id(cls)}">{cls.__name__}</a>'
-    title = f'<a href="#{_id(cls, th)}">{_esc(th.name)}</a>'
     return (
         f'<tr data-kinds="{every}" class="{"first" if first else "again"}"><td>{name}</td><td>{title}</td>'
         f'<td>{_status(th)}</td><td>{verdicts}</td><td class="num">{tight}</td><td class="strip">{squares}</td></tr>'
@@ -275,32 +290,75 @@ def _card(cls: type[Algorithm], theorems: Sequence[tuple[Theorem, list[Row]]]) -
 
 
 def _theorem(cls: type[Algorithm], th: Theorem, rows: Sequence[Row]) -> str:
+    statement = _statement(th)
+    return f'<article id="{_id(cls, th)}">{_title(th)}{statement}{_facts(cls, th)}{_figure(th, rows)}{_rows(rows)}'
+
+
+def _title(th: Theorem) -> str:
+    return f"<h3>{_esc(th.name[:1].upper() + th.name[1:])}</h3>"
+
+
+def _rows(rows: Sequence[Row], of: str = "problem") -> str:
     rest = sorted(rows, key=lambda r: (not r.broken, -_or_zero(r.ratio)))
     return (
-        f'<article id="{_id(cls, th)}"><h3>{_esc(th.name[:1].upper() + th.name[1:])}</h3>'
-        f'<div class="statement">{_statement(th)}</div>{_facts(cls, th)}{_figure(th, rows)}'
-        f'<div class="wide"><table class="rows"><thead><tr><th>problem</th><th>verdict</th><th></th>'
+        f'<div class="wide"><table class="rows"><thead><tr><th>{of}</th><th>verdict</th><th></th>'
         f'<th class="num">ratio</th><th class="num">seconds</th><th>both sides</th><th>again</th></tr></thead>'
         f"<tbody>{''.join(map(_row, rest))}</tbody></table></div></article>"
     )
 
 
+def _bound_summary(bounds: Sequence[tuple[LowerBound, list[Row]]]) -> Iterator[str]:
+    """The same for lower bounds: a family of their own, of which each has its learners for problems."""
+    if bounds:
+        every = " ".join({kind for _, rows in bounds for row in rows for kind in kinds(row)})
+        told = f"lower bounds <small>{_count(len(bounds), 'theorem')}</small>"
+        yield f'<tr data-kinds="{every}" class="family"><th colspan="6" scope="rowgroup">{told}</th></tr>'
+    for bound, rows in bounds:
+        title = f'<a href="#{_bound_id(bound)}">{_esc(bound.name)}</a>'
+        learners = [replace(row, problem=row.algorithm) for row in rows]
+        yield _line(f"every {bound.sees.__name__} learner", title, bound.claim, learners, first=True)
+
+
+def _bound_id(bound: LowerBound) -> str:
+    return f"lower-bound.{bound.claim.slug}"
+
+
+def _bound_card(bound: LowerBound, rows: Sequence[Row]) -> str:
+    th = bound.claim
+    facts = {
+        "holds": "on average over the family, in expectation",
+        "source": _source(th),
+        "status": _status(th) + (f": {_prose(th.reason)}" if th.reason else ""),
+        "proof": f"<code>proofs/{_esc(th.proof)}.py</code>",
+    }
+    module = getmodule(bound.family)
+    doc = ((module and module.__doc__) or "").strip().splitlines() or [""]
+    learners = [replace(row, problem=f"{row.algorithm}, {row.problem}") for row in rows]
+    drawn = _drawn(bound.latex, bound.latex)
+    return (
+        f'<section class="card"><header><h2>{_esc(bound.name)}</h2><span class="shelf">lower bound · for every learner '
+        f"that sees {bound.sees.__name__}</span></header><p>{_prose(doc[0])}</p>"
+        f'<article id="{_bound_id(bound)}">{drawn}{_list(facts)}{_rows(learners, "learner")}</section>'
+    )
+
+
 def _statement(th: Theorem) -> str:
-    drawn = plotting.formula(th.latex, display=True)
-    label = _esc(statement(th, width=400))
+    return _drawn(th.latex, statement(th, width=400))
+
+
+def _drawn(tex: str, words: str) -> str:
+    drawn = plotting.formula(tex, display=True)
+    label = _esc(words)
     shown = drawn.replace("<path", f"<title>{label}</title><path", 1) if drawn else f"<pre>{label}</pre>"
-    return f'{shown}<details class="tex"><summary>LaTeX</summary><code>{_esc(th.latex)}</code></details>'
+    source = f'<details class="tex"><summary>LaTeX</summary><code>{_esc(tex)}</code></details>'
+    return f'<div class="statement">{shown}{source}</div>'
 
 
 def _facts(cls: type[Algorithm], th: Theorem) -> str:
-    found = reference(th.cite.key)
-    source = _esc(citation(th.cite))
-    if found and found.link:
-        source = f'<a href="{_esc(found.link)}">{source}</a>'
     facts: dict[str, Any] = {
         "holds": _esc(th.holds.text),
         "assumes": "; ".join(_prose(a.text) for a in th.assumes) or "nothing",
-        "source": source,
+        "source": _source(th),
         "status": _status(th) + (f": {_prose(th.reason)}" if th.reason else ""),
     }
     if th.iterate:
@@ -317,6 +375,16 @@ def _facts(cls: type[Algorithm], th: Theorem) -> str:
         facts["broken by"] = f"<pre>{_esc(code(th, th.counterexample()))}</pre>"
     if th.proof:
         facts["proof"] = f"<code>proofs/{_esc(th.proof)}.py</code>"
+    return _list(facts)
+
+
+def _source(th: Theorem) -> str:
+    found = reference(th.cite.key)
+    source = _esc(citation(th.cite))
+    return f'<a href="{_esc(found.link)}">{source}</a>' if found and found.link else source
+
+
+def _list(facts: Mapping[str, Any]) -> str:
     return "<dl>" + "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in facts.items()) + "</dl>"
 
 
@@ -360,9 +428,10 @@ def _row(row: Row) -> str:
 def as_json(rows: Iterable[Row], about: About) -> Mapping[str, Any]:
     """The rows as data for ``json.dump``: without the curves; nan becomes null."""
     keep = [name for name in Row.__dataclass_fields__ if name != "sides"]
+    bounds = registry.lower_bounds().values()
     shelves = {name: registry.shelf(cls).rpartition("/")[0] for name, cls in registry.find().items()}
     data: list[dict[str, Any]] = [
-        {"shelf": shelves.get(row.algorithm, "")}
+        {"shelf": "lower_bounds" if any(_is_bound(row, b) for b in bounds) else shelves.get(row.algorithm, "")}
         | {name: getattr(row, name) for name in keep}
         | {"broken": row.broken, "informative": row.says == "informative", "vacuous": row.says == "vacuous"}
         for row in rows

@@ -35,7 +35,18 @@ from mdptk.cli._common import (
 )
 from mdptk.core.algorithm import Algorithm, Learner
 from mdptk.core.errors import MdptkError
-from mdptk.sweep import COUNTEREXAMPLE, Job, Row, corrected, counterexample_jobs, each_job, standard_jobs, view
+from mdptk.sweep import (
+    COUNTEREXAMPLE,
+    BoundJob,
+    Job,
+    Row,
+    bound_jobs,
+    corrected,
+    counterexample_jobs,
+    each_job,
+    standard_jobs,
+    view,
+)
 
 STYLES = {
     "VIOLATED": "bold red",
@@ -52,11 +63,14 @@ def add_parser(commands: Any) -> None:
     """The subcommand and its options."""
     p = commands.add_parser("verify", help="judge theorems on problems and write a report")
     p.description = (
-        "Judge every theorem of the algorithms on every standard problem that meets its assumptions, or on one. "
-        "Exit code 1 if a proved theorem is violated."
+        "Judge every theorem of the algorithms on every standard problem that meets its assumptions, or on one, and "
+        "every lower bound on the learners that it is about. Exit code 1 if a proved statement is violated."
     )
     p.add_argument(
-        "names", nargs="*", metavar="NAME", help="an algorithm (NPG) or a theorem (NPG.improvement); all if none"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="an algorithm (NPG), a theorem (NPG.improvement) or a lower bound (two-arms-exchanged); all if none",
     )
     p.add_argument(
         "--problem",
@@ -88,8 +102,10 @@ def verify(args: argparse.Namespace) -> int:
     from mdptk.report import check_writable
 
     before = kept_rows(args.against) if args.against else None
-    chosen = _chosen(args.names, args.set)
-    jobs, notes = _jobs(args, chosen)
+    bounds = [name for name in args.names if name.rpartition(".")[2] in registry.lower_bounds()]
+    names = [name for name in args.names if name not in bounds]
+    chosen = _chosen(names, args.set) if names or not bounds else []
+    jobs, notes = _jobs(args, chosen, _bounds(args, bounds, chosen))
     if args.html:
         check_writable(args.html, force=args.force)
         args.json = args.json or args.html.with_suffix(".json")
@@ -109,11 +125,12 @@ def verify(args: argparse.Namespace) -> int:
     return int(any(row.broken for row in done.rows) or bool(changes and changes.worse))
 
 
-def asked(jobs: list[Job]) -> set[tuple[str, str, str]]:
+def asked(jobs: Sequence[Job | BoundJob]) -> set[tuple[str, str, str]]:
     """What was judged: (algorithm, theorem, problem)."""
-    return {
+    return {(type(job.alg).__name__, job.bound, job.label) for job in jobs if isinstance(job, BoundJob)} | {
         (type(job.alg).__name__, th.slug, job.label)
         for job in jobs
+        if isinstance(job, Job)
         for th in type(job.alg).theorems
         if not job.theorems or th.slug in job.theorems
     }
@@ -139,9 +156,31 @@ def _chosen(names: Sequence[str], settings: Sequence[str]) -> list[tuple[Algorit
     return [(configured(cls, settings), () if cls in whole else some) for cls, some in slugs.items()]
 
 
-def _jobs(args: argparse.Namespace, chosen: list[tuple[Algorithm, tuple[str, ...]]]) -> tuple[list[Job], list[str]]:
+def _bounds(
+    args: argparse.Namespace, named: Sequence[str], chosen: list[tuple[Algorithm, tuple[str, ...]]]
+) -> list[BoundJob]:
+    """Lower bounds: those that are named, as NAME or LEARNER.NAME, and all on the algorithms that are named whole."""
+    if args.problem is not None:
+        if named:
+            raise MdptkError(f"--problem {args.problem}: the lower bound {named[0]} has a family of its own")
+        return []
+    jobs = bound_jobs([alg for alg, some in chosen if not some])
+    for name in named:
+        owner, _, slug = name.rpartition(".")
+        about = registry.subject_to(registry.lower_bounds()[slug])
+        if owner and registry.algorithm(owner) not in about.values():
+            raise MdptkError(f"{name}: the lower bound {slug} is about {', '.join(about) or 'nobody'}")
+        learners = [registry.algorithm(owner)] if owner else list(about.values())
+        jobs += bound_jobs([configured(cls, args.set) for cls in learners], [slug])
+    given = {name: x for name in ("repeats", "seed") if (x := getattr(args, name)) is not None}
+    return [replace(job, **given) for job in dict.fromkeys(jobs)]
+
+
+def _jobs(
+    args: argparse.Namespace, chosen: list[tuple[Algorithm, tuple[str, ...]]], bounds: list[BoundJob]
+) -> tuple[list[Job | BoundJob], list[str]]:
     """What is to be run, and notes on what is not."""
-    if args.repeats and not any(isinstance(alg, Learner) for alg, _ in chosen):
+    if args.repeats and not bounds and not any(isinstance(alg, Learner) for alg, _ in chosen):
         names = ", ".join(type(alg).__name__ for alg, _ in chosen)
         raise MdptkError(f"--repeats {args.repeats}: {names} is deterministic, every repeat would be the same")
     if args.problem is None:
@@ -152,14 +191,14 @@ def _jobs(args: argparse.Namespace, chosen: list[tuple[Algorithm, tuple[str, ...
         jobs += [job for alg, some in chosen for job in counterexample_jobs(type(alg), some)]
         notes = []
     elif args.problem == COUNTEREXAMPLE:
-        return _counterexamples(args, chosen), []
+        return [*_counterexamples(args, chosen)], []
     else:
         named = named_problem(args.problem, args.gamma, args.reward)
         jobs, notes = _jobs_on(named, args.horizon, chosen)
     counts = {"steps": args.steps, "repeats": args.repeats}
     counts = {name: n for name, n in counts.items() if n is not None}
     given = counts | {"seed": args.seed}
-    return [job if job.label == COUNTEREXAMPLE else replace(job, **given) for job in jobs], notes
+    return [*(job if job.label == COUNTEREXAMPLE else replace(job, **given) for job in jobs), *bounds], notes
 
 
 def _counterexamples(args: argparse.Namespace, chosen: list[tuple[Algorithm, tuple[str, ...]]]) -> list[Job]:
@@ -218,7 +257,7 @@ class Done:
         return self.unfinished > 0
 
 
-def _sweep(jobs: list[Job], workers: int | None) -> Done:
+def _sweep(jobs: Sequence[Job | BoundJob], workers: int | None) -> Done:
     start = time.perf_counter()
     found: dict[int, list[Row]] = {}
     console = errors()

@@ -11,7 +11,7 @@ import os
 import shlex
 import signal
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -89,16 +89,48 @@ class Job:
             return shlex.join([*words, "--problem", COUNTEREXAMPLE])
         words += ["--problem", *(self.source or (self.label,)), "--steps", str(self.steps), "--seed", str(self.seed)]
         words += ["--repeats", str(self.repeats)] if isinstance(self.alg, Learner) else []
-        default = type(self.alg)()
-        for f in fields(self.alg):
-            if getattr(self.alg, f.name) != getattr(default, f.name):
-                words += ["--set", f"{f.name}={getattr(self.alg, f.name)!r}"]
-        return shlex.join(words)
+        return shlex.join([*words, *_settings(self.alg)])
+
+
+@dataclass(frozen=True)
+class BoundJob:
+    """One lower bound on one learner, at the first of its sizes.
+
+    Attributes
+    ----------
+    bound
+        Its name with hyphens.
+    repeats
+        As many as the bound wants if None.
+    """
+
+    alg: Algorithm
+    bound: str
+    repeats: int | None = None
+    seed: int = 0
+
+    @property
+    def label(self) -> str:
+        """The sizes."""
+        return ", ".join(f"{name} = {x:g}" for name, x in registry.lower_bounds()[self.bound].sizes[0].items())
+
+    def command(self) -> str:
+        """The command line that does it again."""
+        words = ["mdptk", "verify", f"{type(self.alg).__name__}.{self.bound}", "--seed", str(self.seed)]
+        words += ["--repeats", str(self.repeats)] if self.repeats else []
+        return shlex.join([*words, *_settings(self.alg)])
+
+
+def _settings(alg: Algorithm) -> list[str]:
+    """The options that set the hyperparameters which are not the defaults."""
+    default = type(alg)()
+    changed = [f.name for f in fields(alg) if getattr(alg, f.name) != getattr(default, f.name)]
+    return [word for name in changed for word in ("--set", f"{name}={getattr(alg, name)!r}")]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One theorem on one problem.
+    """One theorem on one problem, or a lower bound on one learner.
 
     Attributes
     ----------
@@ -204,11 +236,22 @@ def standard_jobs(algorithms: Iterable[Algorithm], theorems: dict[str, tuple[str
     return jobs
 
 
+def bound_jobs(algorithms: Iterable[Algorithm], bounds: Iterable[str] | None = None) -> list[BoundJob]:
+    """Each lower bound (of these, if they are given) on each of the algorithms that it is about."""
+    known = registry.lower_bounds()
+    names = list(known if bounds is None else bounds)
+    return [
+        BoundJob(alg, x) for alg in algorithms for x in names if type(alg).__name__ in registry.subject_to(known[x])
+    ]
+
+
 # doing it -------------------------------------------------------------------------------------------------------
 
 
-def check_job(job: Job) -> list[Row]:
+def check_job(job: Job | BoundJob) -> list[Row]:
     """One row for each theorem; an error while judging becomes the row's verdict, and the next theorem has its turn."""
+    if isinstance(job, BoundJob):
+        return [_judge_bound(job)]
     theorems = [th for th in type(job.alg).theorems if not job.theorems or th.slug in job.theorems]
     unmet = {th: th.unmet(job.alg, job.problem, job.start) for th in theorems}
     rows = [_row(job, th, "n/a", note=unmet[th]) for th in theorems if unmet[th]]
@@ -238,6 +281,33 @@ def _judge(job: Job, theorem: Theorem, result: Run, share: float) -> Row:
     seconds = share + time.perf_counter() - start
     says = "" if v.ok is None else says
     return _row(job, theorem, v.word, ratio=v.ratio, says=says, seconds=seconds, note=v.note, sides=drawn, p=v.p)
+
+
+def _judge_bound(job: BoundJob) -> Row:
+    start = time.perf_counter()
+    try:
+        v = registry.lower_bounds()[job.bound].check(job.alg, repeats=job.repeats, seed=job.seed)
+    except Exception as error:
+        return _bound_row(job, "ERROR", note=_words(error))
+    says = "vacuous" if v.vacuous else "informative" if v.informative else "silent"
+    seconds = time.perf_counter() - start
+    return _bound_row(job, v.word, ratio=v.ratio, says=says, seconds=seconds, note=v.note, p=v.p)
+
+
+def _bound_row(job: BoundJob, verdict: str, *, ratio: float = float("nan"), **rest: Any) -> Row:
+    bound = registry.lower_bounds()[job.bound]
+    return Row(
+        algorithm=type(job.alg).__name__,
+        theorem=f"{bound.name} (lower bound)",
+        slug=job.bound,
+        status=bound.claim.status,
+        problem=job.label,
+        model=f"family of {getattr(bound.sees, 'model', bound.sees).__name__}",
+        verdict=verdict,
+        ratio=ratio,
+        command=job.command(),
+        **{"says": "", "seconds": 0.0, "note": "", **rest},
+    )
 
 
 def _row(job: Job, th: Theorem, verdict: str, *, ratio: float = float("nan"), **rest: Any) -> Row:
@@ -278,7 +348,12 @@ def _spread(n: int) -> Array:
     return np.unique(np.concatenate([even, np.geomspace(1, n, POINTS // 2) - 1]).astype(int))
 
 
-def check_jobs(jobs: list[Job], *, workers: int | None = None, done: Callable[[Job], None] | None = None) -> list[Row]:
+def check_jobs(
+    jobs: Sequence[Job | BoundJob],
+    *,
+    workers: int | None = None,
+    done: Callable[[Job | BoundJob], None] | None = None,
+) -> list[Row]:
     """The rows of all jobs, in the order of the jobs.
 
     Parameters
@@ -310,7 +385,9 @@ def corrected(rows: list[Row]) -> list[Row]:
     ]
 
 
-def each_job(jobs: list[Job], *, workers: int | None = None) -> Generator[tuple[int, list[Row]], None, None]:
+def each_job(
+    jobs: Sequence[Job | BoundJob], *, workers: int | None = None
+) -> Generator[tuple[int, list[Row]], None, None]:
     """(index of the job, its rows), as they are done. Closing the iterator stops the processes."""
     workers = min(workers or cores(), len(jobs))
     if workers <= 1:
@@ -332,19 +409,26 @@ def each_job(jobs: list[Job], *, workers: int | None = None) -> Generator[tuple[
             process.terminate()
 
 
-def _rows(future: Future[list[Row]], job: Job) -> list[Row]:
+def _rows(future: Future[list[Row]], job: Job | BoundJob) -> list[Row]:
     try:
         return future.result()
     except BrokenProcessPool:
         error: Exception = MdptkError("a worker process died, perhaps for lack of memory: try --workers 1")
     except Exception as exception:
         error = exception
+    if isinstance(job, BoundJob):
+        return [_bound_row(job, "ERROR", note=_words(error))]
     return [_row(job, th, "ERROR", note=_words(error)) for th in type(job.alg).theorems]
 
 
-def _longest_first(jobs: list[Job]) -> list[int]:
+def _longest_first(jobs: Sequence[Job | BoundJob]) -> list[int]:
     """Jobs that compile and sample come first, so that no core is left alone with one of them at the end."""
-    return sorted(range(len(jobs)), key=lambda i: (not isinstance(jobs[i].alg, Learner), -jobs[i].problem.S))
+
+    def key(job: Job | BoundJob) -> tuple[bool, bool, int]:
+        bound = isinstance(job, BoundJob)  # a whole family
+        return not isinstance(job.alg, Learner), not bound, 0 if bound else -job.problem.S
+
+    return sorted(range(len(jobs)), key=lambda i: key(jobs[i]))
 
 
 @contextmanager
