@@ -5,4 +5,35 @@ Keyed by the place as `tests.mutation` prints it. Whoever changes the line has t
 
 from __future__ import annotations
 
-EQUIVALENT: dict[str, str] = {}
+GREEDY_ALREADY = "where no state moves the policy stays, whatever scale its logits and the temperature share"
+UNUSED = "the other branch of a where, whose value is never taken"
+SHIFT = "the same number for all actions of a state, which no softmax sees"
+MORE = "more uniforms than are used, of the same distribution"
+TWO_AXES = "of two axes the second is the last"
+
+EQUIVALENT: dict[str, str] = {
+    "AdaptivePMD.step: np.where(moves, state.c / np.where(moves, distance, 1.0), 1.0)  ->  "
+    "np.where(moves, state.c / np.where(moves, distance, 1.0), 2.0)": GREEDY_ALREADY,
+    "AdaptivePMD.step: np.where(moves, state.c / np.where(moves, distance, 1.0), 1.0)  ->  "
+    "np.where(moves, state.c / np.where(moves, distance, 2.0), 1.0)": UNUSED,
+    "AdaptivePMD.step: shrink[..., None, None] * state.x + np.where(moves[..., None, None], q, 0.0)  ->  "
+    "shrink[..., None, None] * state.x + np.where(moves[..., None, None], q, 1.0)": SHIFT,
+    "AdaptivePMD._behind: lambda y: np.where(y < 0, np.exp(y / temperature), 1.0)  ->  "
+    "lambda y: np.where(y < 1, np.exp(y / temperature), 1.0)": "y is at most 0, and exp(0) = 1",
+    "AdaptivePMD._behind: np.where(best, weight(np.where(best, x - top[..., None], 0.0)), 0.0).sum(-1)  ->  "
+    "np.where(best, weight(np.where(best, x - top[..., None], 1.0)), 0.0).sum(-1)": UNUSED,
+    "ArmijoSoftmaxPG.step: (d * (pi - state.pi) * advantage).sum((-2, -1))  ->  "
+    "(d * (pi + state.pi) * advantage).sum((-2, -1))": "a policy has no advantage over itself: its term sums to zero",
+    "ArmijoSoftmaxPG.step: State(theta - theta.max(-1, keepdims=True), pi, eta)  ->  "
+    "State(theta - theta.min(-1, keepdims=True), pi, eta)": SHIFT,
+    "ConservativePolicyIteration.step: np.minimum((1 - problem.gamma) ** 2 / 4 * advantage, 1.0)[..., None, None]  ->  "
+    "np.minimum((1 - problem.gamma) ** 2 / 4 * advantage, 2.0)[..., None, None]": "at most 1/4, as proved",
+    "ConservativePolicyIteration._toward: best * exact.uniform(problem)  ->  "
+    "best / exact.uniform(problem)": "divided by its sum in the next line",
+    "ExpectileIteration.init: State(q, q.max(-1))  ->  State(q, q.min(-1))": "q is zero",
+    "LeaveOneOut.draw: jax.random.uniform(key, (self.N, oracle.H + 1, 2))  ->  "
+    "jax.random.uniform(key, (self.N, oracle.H + 1, 3))": MORE,
+    "LeaveOneOut.draw: jax.random.uniform(key, (self.N, oracle.H + 1, 2))  ->  "
+    "jax.random.uniform(key, (self.N, oracle.H + 2, 2))": MORE,
+    "LeaveOneOut.estimate: oracle.rewards(s, a).sum(-1)  ->  oracle.rewards(s, a).sum(+1)": TWO_AXES,
+}

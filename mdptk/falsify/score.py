@@ -10,7 +10,7 @@ import numpy as np
 import sympy
 
 from mdptk.core.algorithm import Algorithm, Solver
-from mdptk.core.errors import MdptkError
+from mdptk.core.errors import InvalidStart, MdptkError
 from mdptk.core.models import MDP, Array
 from mdptk.core.run import Run, run
 from mdptk.falsify.instance import Instance, batch
@@ -49,8 +49,19 @@ def judge_again(theorem: Theorem, score: Score, c: Candidate) -> tuple[Score, Ag
 
 
 def first_state(theorem: Theorem, alg: Algorithm, problem: Any, free: Array | None) -> Any:
-    """The state with these free numbers, None where `init` chooses it."""
-    return None if free is None or theorem.starts is None else theorem.starts.state(alg, problem, free)
+    """The state with these free numbers, None where `init` chooses it.
+
+    Raises
+    ------
+    InvalidStart
+        If there are more or fewer numbers than the problem has, after it lost an action, for example.
+    """
+    if free is None or theorem.starts is None:
+        return None
+    try:
+        return theorem.starts.state(alg, problem, free)
+    except (ValueError, IndexError) as error:
+        raise InvalidStart(f"{free.size} numbers make no first state of {alg!r} on {problem!r}: {error}") from None
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,16 @@ from itertools import product
 import numpy as np
 
 from mdptk.core.algorithm import Learner, Solver
-from mdptk.core.models import MDP, Array
+from mdptk.core.games import MarkovGame
+from mdptk.core.models import CMDP, MDP, Array
+from mdptk.core.robust import RobustMDP
 from mdptk.falsify.instance import ARRAYS, Instance
 from mdptk.falsify.moves import ranges, rounded_rows
 from mdptk.falsify.score import Candidate, Score, in_slack, judge, judge_again
 from mdptk.theory import Theorem
 
 RUNS = 4000
+SLOWER = 300  # runs that take a linear program or two
 FEWER = 40  # runs of a learner, whose every shape is compiled
 LOSS = 0.005  # of the largest ratio may be lost for a simpler instance; half of an excess that is rounding
 
@@ -36,7 +39,8 @@ def shrink(
     """
     keeps = _keeps(theorem, score)
     score, c = _fewest_steps(theorem, score, c, keeps)
-    left = RUNS if isinstance(c.alg, Solver) and not (score.how and score.near) else FEWER
+    slow = c.instance.kind in (CMDP, RobustMDP, MarkovGame)
+    left = (SLOWER if slow else RUNS) if isinstance(c.alg, Solver) and not (score.how and score.near) else FEWER
     while left > 0:
         simpler = simplifications(c, fixed=fixed)
         simpler = [d for d in simpler if gamma is None or d.instance.gamma == gamma][:left]

@@ -359,6 +359,39 @@ class Theorem:
             undecided=ok is None,
         )
 
+    def repeats_needed(self, run: Run, worse: float, probability: float = 0.8) -> int:
+        """How many repeats of `run` it takes until `check` notices that the statement is false.
+
+        Parameters
+        ----------
+        worse
+            How false it is to be. With probability: the rate at which repeats break it, above the `delta` allowed. In
+            expectation: how many times the bound the left side is in each repeat, above 1.
+        probability
+            With which a failure rate is to be noticed; a left side in expectation is noticed for certain.
+
+        Raises
+        ------
+        ValueError
+            If nothing is drawn by lot, or `worse` is not worse than what is allowed.
+
+        Examples
+        --------
+        >>> from mdptk import registry, run
+        >>> from mdptk.problems.teaching import coins
+        >>> cls, theorem = registry.theorem("UCBVI.optimism")
+        >>> theorem.repeats_needed(run(cls(), coins().episodic(2), 0), worse=0.3)
+        73
+        """
+        if isinstance(self.holds, WithProbability):
+            delta = float(evaluate(sympy.sympify(self.holds.delta), run).max())
+            return statistics.repeats_needed(delta, worse, probability)
+        if not isinstance(self.holds, InExpectation):
+            raise ValueError(f"{self.name!r} holds {self.holds.text}: one run can refute it, or none")
+        if not worse > 1:
+            raise ValueError(f"a left side of {worse:g} times the bound does not break {self.name!r}")
+        return statistics.bets_needed(worse)
+
     def _judge(self, run: Run, lhs: Array, rhs: Array, slack: Array, t: Array) -> tuple[bool | None, str, float]:
         """(whether it held or None if rounding decides, a note, the p-value if there is one)."""
         if isinstance(self.holds, InExpectation):

@@ -11,31 +11,34 @@ import pytest
 from sympy import Float, Rational, exp, log
 
 import mdptk
-from mdptk import MDP, FiniteHorizonMDP, PolicyEvaluation, registry, run
+from mdptk import MDP, PolicyEvaluation, registry, run
 from mdptk.algorithms.exploration import ucbvi
 from mdptk.algorithms.planning import modified_policy_iteration, policy_iteration, value_iteration
 from mdptk.algorithms.policy_gradient import npg, softmax_pg
 from mdptk.algorithms.td import mean_path_td, td_zero
 from mdptk.core import exact
+from mdptk.core.algorithm import Solver
 from mdptk.core.errors import MdptkError
+from mdptk.core.robust import L1, Finite, Interval, RobustMDP
 from mdptk.falsify import Counterexample, NotFound, falsify, moves, search
 from mdptk.falsify.gallery import gallery
-from mdptk.falsify.instance import ARRAYS, Instance
+from mdptk.falsify.instance import ARRAYS, GAMES, KINDS, ONE_STATE, UNDISCOUNTED, Instance
 from mdptk.falsify.result import source
 from mdptk.falsify.score import Candidate, Score, judge
-from mdptk.falsify.shrink import complexity, shrink
+from mdptk.falsify.shrink import complexity, shrink, simplifications
+from mdptk.falsify.tiny import fine_rows, finer, tiny
 from mdptk.problems.softmax_chain import softmax_chain
 from mdptk.theory import Quantity, Theorem, initial, previous
 from mdptk.theory.stock import omega, value_error
 from mdptk.theory.symbols import A, dt, eta, gamma, t
 from tests.falsify.false_alarms import alarms
 
-KINDS = (MDP, FiniteHorizonMDP, PolicyEvaluation)
+NAMES = {k.__name__: k for k in (*KINDS, L1, Interval, Finite)}
 
 
 def execute(found):
     """What the printed Python does."""
-    names = {"run": run, "np": np} | {k.__name__: k for k in KINDS} | dict(registry.find())
+    names = {"run": run, "np": np} | NAMES | dict(registry.find())
     exec(str(found), names)
     return names["verdict"]
 
@@ -65,6 +68,7 @@ FALSE = {
         MPI.CONVERGENCE,
         gamma ** (2 * t) * initial(value_error),
     ),
+    "MPI, half of the convergence": (MPI.ModifiedPolicyIteration, MPI.CONVERGENCE, MPI.CONVERGENCE.rhs / 2),
     "NPG, twice the improvement": (npg.NPG, npg.IMPROVEMENT, 2 * npg.IMPROVEMENT.rhs - previous(npg.expected_return)),
     "NPG without the log": (npg.NPG, npg.CONVERGENCE, log(A) / (8 * eta * t) + 1 / (8 * (1 - gamma) ** 2 * t)),
     "SoftmaxPG, twice the gradient": (softmax_pg.SoftmaxPG, softmax_pg.LOJASIEWICZ, 2 * softmax_pg.LOJASIEWICZ.rhs),
@@ -293,9 +297,16 @@ def test_nothing_judged_is_said():
 
 
 def test_what_cannot_be_falsified_is_an_error():
-    cmdp = next(f"{n}.{c.theorems[0].slug}" for n, c in registry.find().items() if c.model() is mdptk.CMDP)
-    with pytest.raises(MdptkError, match="is about a CMDP; instances that can be searched are MDP"):
-        falsify(cmdp)
+    class Elsewhere(VI):
+        """For models that nobody knows."""
+
+        sees = dict
+
+    with pytest.raises(MdptkError, match="is about a dict; instances that can be searched are MDP"):
+        falsify((Elsewhere, value_iteration.CONVERGENCE))
+    order_only = next(f"{n}.{th.slug}" for n, c in registry.find().items() for th in c.theorems if th.order_only)
+    with pytest.raises(MdptkError, match="is order-only: it has no constants that an instance could break"):
+        falsify(order_only)
     with pytest.raises(MdptkError, match="no algorithm is called"):
         falsify("Nobody.theorem")
 
@@ -317,8 +328,9 @@ def test_gallery_has_what_is_degenerate(kind):
     found = [x for _, x in gallery(kind)]
     assert any(x.A == 1 for x in found)
     assert any(x.S == 1 for x in found)
-    assert kind is FiniteHorizonMDP or any(x.gamma == 0 for x in found)
-    assert any((x.rho == 0).any() for x in found)
+    assert kind in UNDISCOUNTED or any(x.gamma == 0 for x in found)
+    assert kind in ONE_STATE or any((x.rho == 0).any() for x in found)
+    assert kind not in GAMES or {1, 2, 3} <= {x.B for x in found}
     assert any(x.A > 1 and np.ptp(exact.optimal(x.model()).q, axis=-1).min() == 0 for x in found if kind is MDP) or (
         kind is not MDP
     )
@@ -330,6 +342,70 @@ def test_hyperparameters_stay_in_their_ranges():
         alg = cls()
         for _ in range(30):
             alg = moves.move_hyperparameters(rng, alg, 1.0)  # the constructor checks
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_simplifications_and_grids_make_models(kind):
+    rng = np.random.default_rng(4)
+    for _ in range(4):
+        c = Candidate(VI(), moves.mutate(rng, moves.sample(rng, kind), 1.0), 1)
+        for simpler in simplifications(c, fixed=True):
+            simpler.instance.model()
+            assert complexity(simpler) < complexity(c)
+    for chunk in (next(tiny(kind, batched=False)), *(next(finer(kind, rng, batched=False)) for _ in range(4))):
+        assert all(isinstance(x.model(), kind) for x in chunk)
+
+
+def test_the_finer_grid_has_halves_and_thirds():
+    assert fine_rows(2).tolist() == [[k / n, (n - k) / n] for n, k in ((1, 0), (3, 1), (2, 1), (3, 2), (1, 1))]
+    assert len(fine_rows(3)) == 3 + 3 + 7
+
+
+def test_sets_keep_the_nominal_kernel_inside():
+    x = Instance.of(RobustMDP(mdp := MDP([[[0.5, 0.5]], [[0, 1]]], [[0], [1]], 0.5), Interval(mdp.P, mdp.P)))
+    moved = replace(x, P=np.array([[[1.0, 0.0]], [[0.0, 1.0]]]))
+    assert (moved.lower[0, 0].tolist(), moved.upper[0, 0].tolist()) == ([0.5, 0.0], [1.0, 0.5])
+    moved.model()  # raises if it is outside
+
+
+KIND_OF = {"CMDP": "DualDescent.distance-to-the-multipliers", "RobustMDP": "RobustValueIteration.convergence"} | {
+    "MarkovGame": "ShapleyIteration.contraction",
+    "MatrixGame": "MultiplicativeWeights.regret-of-the-first-player",
+    "BernoulliBandit": "UCB1.regret-by-gaps",
+}
+
+
+@pytest.mark.parametrize("kind", KIND_OF)
+def test_every_kind_of_model_is_searched(kind, tmp_path):
+    found = falsify(KIND_OF[kind], runs=40 if kind != "BernoulliBandit" else 3, budget=1e9, out=tmp_path / "out")
+    assert isinstance(found, NotFound)
+    assert type(found.problem).__name__ == kind
+    assert found.ratio > 0.1
+    assert execute(found).ratio == pytest.approx(found.verdict.ratio)
+    assert source(mdptk.load(tmp_path / "out" / "shrunk.npz")) == source(found.problem)
+
+
+def test_false_statements_about_costs_and_games_are_refuted():
+    dual, shapley = (registry.find()[name] for name in ("DualDescent", "ShapleyIteration"))
+    for cls, name in ((dual, "violation is carried by the multiplier"), (shapley, "contraction")):
+        theorem = next(th for th in cls.theorems if th.name == name)
+        found = falsify((cls, replace(theorem, rhs=theorem.rhs / 2, name="false", proof="")), budget=50)
+        assert isinstance(found, Counterexample)
+
+
+def test_starts_are_their_own_first_states():
+    """What a `Start` makes of numbers is one of its states, for all kinds of models."""
+    rng = np.random.default_rng(5)
+    for cls in registry.find().values():
+        for start in {th.starts for th in cls.theorems if th.starts is not None and issubclass(cls, Solver)}:
+            for _ in range(5):
+                problem, alg = moves.sample(rng, cls.model()).model(), cls()
+                try:
+                    first = start.free(alg.init(problem))
+                    state = start.state(alg, problem, moves.start(rng, np.shape(first), np.zeros(np.shape(first))))
+                except (MdptkError, np.linalg.LinAlgError):
+                    continue  # no such problem for this algorithm
+                assert not start.unmet(alg, problem, state), f"{cls.__name__} on {source(problem)}"
 
 
 # what comes out ---------------------------------------------------------------------------------------------------
@@ -361,7 +437,7 @@ def test_source_gives_the_model_back(kind):
     rng = np.random.default_rng(2)
     for _ in range(20):
         model = moves.mutate(rng, moves.sample(rng, kind), 0.5).model()
-        again = eval(source(model), {k.__name__: k for k in KINDS})
+        again = eval(source(model), dict(NAMES))
         x, y = Instance.of(model), Instance.of(again)
         assert x.gamma == y.gamma
         for n in ARRAYS:

@@ -7,6 +7,8 @@ from math import comb
 import numpy as np
 import pytest
 
+from mdptk import MDP, registry, run
+from mdptk.problems.teaching import coins
 from mdptk.theory.statistics import (
     SIGNIFICANCE,
     allowed_failures,
@@ -131,3 +133,20 @@ def test_holm_keeps_its_level_whatever_the_dependence():
     equal = [corrected(np.full(100, rng.random()), 0.1).any() for _ in range(1000)]
     assert np.mean(alone) <= 0.12  # 0.1 and two standard errors
     assert np.mean(equal) <= 0.01
+
+
+def test_a_theorem_says_how_many_repeats_it_needs():
+    cls, optimism = registry.theorem("UCBVI.optimism")
+    start = run(cls(delta=0.05), coins().episodic(2), 0)
+    n = optimism.repeats_needed(start, worse=0.2, probability=0.9)
+    assert power(n, 0.05, 0.2) >= 0.9 > power(n - 1, 0.05, 0.2)
+    cls, regret = registry.theorem("UCB1.regret-by-gaps")
+    n = regret.repeats_needed(run(cls(), registry.problems(cls.model())["two_arms"], 0), worse=1.5)
+    assert (
+        mean_exceeds(np.full((n, 1), 1.5), np.ones(1))
+        <= SIGNIFICANCE
+        < mean_exceeds(np.full((n - 1, 1), 1.5), np.ones(1))
+    )
+    cls, convergence = registry.theorem("ValueIteration.convergence")
+    with pytest.raises(ValueError, match="one run can refute it, or none"):
+        convergence.repeats_needed(run(cls(), MDP([[[1.0]]], [[1.0]], 0.5), 0), worse=0.5)

@@ -93,3 +93,9 @@ def test_range():
     for bad in (0.4, 1.0):
         with pytest.raises(InvalidHyperparameter, match="tau"):
             ExpectileIteration(bad)
+
+
+def test_weights_of_a_batch_are_those_of_each():
+    q = np.random.default_rng(0).random((4, 3, 2))
+    for whole, each in zip(expectile(q, 0.8), zip(*(expectile(x, 0.8) for x in q), strict=True), strict=True):
+        np.testing.assert_array_equal(whole, np.stack(each))
