@@ -67,3 +67,10 @@ def test_the_last_policy_circles_while_the_average_converges():
     assert excess[300:].max() >= 0.9 * excess[:300].max() > 0.5
     average = result["returns_sum"][0, 1:, 1] / result.t[1:] - 0.5
     assert abs(average[-1]) < 0.1
+
+
+def test_multipliers_are_bounded_by_the_slater_constant_if_nothing_is_said():
+    """2 / ((1 - gamma) xi) with gamma = 1/2 and xi = 1/10."""
+    cmdp = constrained_garnet(gamma=0.5, xi=0.1)
+    assert NPGPrimalDual().multiplier_bound(cmdp) == pytest.approx(40, rel=1e-4)
+    assert NPGPrimalDual(bound=3.0).multiplier_bound(cmdp) == 3.0

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mdptk import check, run
 from mdptk.algorithms.constrained.optimistic_primal_dual import LINEAR, STEP, OptimisticPrimalDual
-from mdptk.problems.constrained import constrained_two_state, paradoxical
+from mdptk.problems.constrained import constrained_garnet, constrained_two_state, paradoxical
 from mdptk.testing import cmdps
 from tests.algorithms.constrained.loops import action_value, priced, project, spent, value
 
@@ -51,3 +52,10 @@ def test_one_step_is_an_equality_while_nothing_is_cut_off():
     result = run(OptimisticPrimalDual(0.05), constrained_two_state(), 100)
     lhs, rhs = STEP.sides(result)
     assert (rhs - lhs)[0, 1:].min() < 1e-3 * lhs.max()
+
+
+def test_multipliers_are_bounded_by_the_slater_constant_if_nothing_is_said():
+    """2 / ((1 - gamma) xi) with gamma = 1/2 and xi = 1/10."""
+    cmdp = constrained_garnet(gamma=0.5, xi=0.1)
+    assert OptimisticPrimalDual().multiplier_bound(cmdp) == pytest.approx(40, rel=1e-4)
+    assert OptimisticPrimalDual(bound=3.0).multiplier_bound(cmdp) == 3.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -107,3 +108,10 @@ def test_the_last_policy_comes_to_rest():
     np.testing.assert_allclose(result["pi"][0, -1], np.exp(star.log_pi), atol=1e-3)
     np.testing.assert_allclose(result["lam"][0, -1], star.lam, atol=1e-3)
     assert 0.01 < result["returns"][0, -1, 1] - 0.5 < 0.4
+
+
+def test_multipliers_are_bounded_by_the_slater_constant_if_nothing_is_said():
+    """1 / ((1 - gamma) xi) with gamma = 1/2 and xi = 1/10."""
+    cmdp = constrained_garnet(gamma=0.5, xi=0.1)
+    assert RegularisedPrimalDual().multiplier_bound(cmdp) == pytest.approx(20, rel=1e-4)
+    assert RegularisedPrimalDual(bound=3.0).multiplier_bound(cmdp) == 3.0
