@@ -9,7 +9,9 @@ from itertools import product
 import numpy as np
 
 from mdptk import registry
+from mdptk.core import exact
 from mdptk.core.bandits import BernoulliBandit
+from mdptk.core.constrained import ConservativeMDP, EpisodicCMDP
 from mdptk.core.games import MarkovGame, MatrixGame
 from mdptk.core.models import CMDP, MDP, Array, FiniteHorizonMDP, PolicyEvaluation
 from mdptk.core.robust import RobustMDP
@@ -65,6 +67,18 @@ def views(x: Instance, kind: type, H: int = 2) -> Iterator[tuple[str, Instance]]
         yield "the last action costs", replace(x, kind=kind, c=last, b=np.array([most / 4]))
         yield "no cost", replace(x, kind=kind, c=np.zeros((1, x.S, x.A)), b=np.array([most / 2]))
         yield "two costs", replace(x, kind=kind, c=np.stack([x.r, 1 - x.r]), b=np.full(2, 0.6 * most))
+    elif kind is EpisodicCMDP:
+        y = replace(next(views(x, FiniteHorizonMDP, H))[1], kind=kind)
+        last, first = (np.zeros((1, H, x.S, x.A)) for _ in range(2))
+        last[..., -1], first[..., 0] = 1.0, 1.0
+        yield "the reward costs", replace(y, c=y.r[None], b=np.array([0.6 * H]))
+        if x.A > 1:
+            yield "the last action costs", replace(y, c=last, b=np.array([0.25 * H]), pi=first[0])
+    elif kind is ConservativeMDP:
+        y = replace(next(views(x, FiniteHorizonMDP, H))[1], kind=kind, b=np.array([-1.0 * H]))
+        first = np.broadcast_to(np.eye(x.A)[0], (H, x.S, x.A))
+        yield "above a uniform baseline", keeping(replace(y, pi=np.full((H, x.S, x.A), 1 / x.A)), 0.1)
+        yield "no less than the first action", keeping(replace(y, pi=first), 1e-9)
     elif kind is BernoulliBandit:
         if x.r.min() >= 0 and x.r.size <= ARMS:
             yield "", one_state(kind, x.r.ravel())
@@ -73,6 +87,21 @@ def views(x: Instance, kind: type, H: int = 2) -> Iterator[tuple[str, Instance]]
             yield from ((word, replace(y, kind=kind)) for word, y in _players(x))
     else:
         yield "", replace(x, kind=kind, gamma=0.0 if kind in PLAIN else x.gamma)
+
+
+def keeping(x: Instance, room: float = 0.0) -> Instance:
+    """What the known policy of an instance keeps: budgets no lower, and a floor no higher, than it leaves `room` for.
+
+    With `room` a floor is set to that, whatever it was.
+    """
+    if x.pi is None or x.b is None:
+        return x
+    model = FiniteHorizonMDP(x.P, x.r, x.rho)
+    if x.kind is ConservativeMDP:
+        earned = float(exact.expected_return(model, x.pi))
+        return replace(x, b=np.array([earned - room if room else min(float(x.b[0]), earned)]))
+    spends = exact.returns(CMDP(model, x.c, x.b), x.pi)[1:]
+    return replace(x, b=np.maximum(x.b, spends + 1e-3))
 
 
 def _players(x: Instance) -> Iterator[tuple[str, Instance]]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from mdptk.core import exact
 from mdptk.core.bandits import BernoulliBandit
+from mdptk.core.constrained import ConservativeMDP, EpisodicCMDP
 from mdptk.core.errors import MdptkError
 from mdptk.core.games import MarkovGame, MatrixGame
 from mdptk.core.models import CMDP, MDP, Array, AverageRewardMDP, FiniteHorizonMDP, PolicyEvaluation
@@ -18,8 +19,10 @@ from mdptk.core.total import TotalRewardMDP
 GAMES = (MatrixGame, MarkovGame)
 ONE_STATE = (MatrixGame, BernoulliBandit)
 PLAIN = (AverageRewardMDP, TotalRewardMDP)  # transitions, rewards and a start, nothing else
-UNDISCOUNTED = (FiniteHorizonMDP, *PLAIN, *ONE_STATE)
-KINDS = (MDP, FiniteHorizonMDP, PolicyEvaluation, CMDP, RobustMDP, MarkovGame, MatrixGame, BernoulliBandit, *PLAIN)
+SAFE = (EpisodicCMDP, ConservativeMDP)  # with a policy that is known to keep what is asked for, in `pi`
+STAGED = (FiniteHorizonMDP, *SAFE)
+UNDISCOUNTED = (*STAGED, *PLAIN, *ONE_STATE)
+KINDS = (MDP, FiniteHorizonMDP, PolicyEvaluation, CMDP, RobustMDP, *GAMES, BernoulliBandit, *PLAIN, *SAFE)
 SETS = ("centre", "radius", "lower", "upper", "kernels")  # of a RobustMDP
 ARRAYS = ("P", "r", "rho", "pi", "Phi", "D", "c", "b", *SETS, "start")
 
@@ -28,12 +31,12 @@ ARRAYS = ("P", "r", "rho", "pi", "Phi", "D", "c", "b", *SETS, "start")
 class Instance:
     """The arrays of a model of type `kind`; those that its type does not have are None.
 
-    ``P[..., s, a, s']`` and ``r[..., s, a]`` have a leading stage axis for a FiniteHorizonMDP, none otherwise. In a
+    ``P[..., s, a, s']`` and ``r[..., s, a]`` have a leading stage axis for a model with stages, none otherwise. In a
     game `a` stands for the actions of both players, ``a * B + b``; a bandit is one state with its means as rewards.
     `D` is None where it is stationary, so that it follows the transitions when they are changed; so does the centre of
     a ball that is None, and intervals are widened until the transitions are between them. `kernels` are those of a
-    finite set besides `P`. `start` has the free numbers of the first state (`mdptk.theory.Start`), None
-    where `init` chooses them.
+    finite set besides `P`; the floor of a ConservativeMDP is the only number in `b`. `start` has the free numbers of
+    the first state (`mdptk.theory.Start`), None where `init` chooses them.
     """
 
     kind: type
@@ -85,6 +88,10 @@ class Instance:
             return BernoulliBandit(self.r[0])
         if self.kind in (FiniteHorizonMDP, *PLAIN):
             return self.kind(self.P, self.r, self.rho)
+        if self.kind is EpisodicCMDP:
+            return EpisodicCMDP(FiniteHorizonMDP(self.P, self.r, self.rho), self.c, self.b, self.pi)
+        if self.kind is ConservativeMDP and self.b is not None:
+            return ConservativeMDP(FiniteHorizonMDP(self.P, self.r, self.rho), self.pi, self.b[0])
         if self.kind is CMDP and self.P.ndim == 4:
             return CMDP(FiniteHorizonMDP(self.P, self.r, self.rho), self.c, self.b)
         mdp = MDP(self.P, self.r, self.gamma, self.rho)
@@ -129,6 +136,10 @@ class Instance:
                 drift = abs(problem.D @ P - problem.D).sum()
                 D = problem.D if drift > 1e-12 * problem.S else None
                 return cls(kind, **_inner(problem.mdp), pi=problem.pi, Phi=problem.Phi, D=D)
+            case EpisodicCMDP():
+                return cls(kind, **_inner(problem.mdp), c=problem.c, b=problem.b, pi=problem.safe)
+            case ConservativeMDP():
+                return cls(kind, **_inner(problem.mdp), b=np.atleast_1d(problem.floor), pi=problem.baseline)
             case CMDP(mdp=MDP() | FiniteHorizonMDP()):
                 return cls(kind, **_inner(problem.mdp), c=problem.c, b=problem.b)
             case RobustMDP(ambiguity=L1() | Interval() | Finite()):

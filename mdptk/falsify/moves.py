@@ -11,9 +11,11 @@ import numpy as np
 from mdptk.core import exact
 from mdptk.core.algorithm import Algorithm, Range
 from mdptk.core.bandits import BernoulliBandit
-from mdptk.core.models import CMDP, Array, FiniteHorizonMDP, PolicyEvaluation
+from mdptk.core.constrained import ConservativeMDP, EpisodicCMDP
+from mdptk.core.models import CMDP, Array, PolicyEvaluation
 from mdptk.core.robust import RobustMDP
-from mdptk.falsify.instance import GAMES, ONE_STATE, SETS, UNDISCOUNTED, Instance
+from mdptk.falsify.gallery import keeping
+from mdptk.falsify.instance import GAMES, ONE_STATE, SAFE, SETS, STAGED, UNDISCOUNTED, Instance
 
 Rng = np.random.Generator
 Move = Callable[[Rng, Instance, float], Instance]
@@ -53,7 +55,7 @@ def sample(rng: Rng, kind: type, shape: tuple[int, ...] | None = None) -> Instan
         S, A = int(rng.choice([1, 2, 2, 3, 3, 4, 5])), int(rng.choice([1, 2, 2, 3, 4]))
         S = 1 if kind in ONE_STATE else S
         A = A * int(rng.choice([1, 2, 2, 3])) if kind in GAMES else A
-        shape = (int(rng.integers(1, 4)), S, A, S) if kind is FiniteHorizonMDP else (S, A, S)
+        shape = (int(rng.integers(1, 4)), S, A, S) if kind in STAGED else (S, A, S)
     S, A = shape[-1], shape[-2]
     stages = shape[:-3]
     P, r = distributions(rng, (S, A, S)), rewards(rng, (S, A))
@@ -63,6 +65,14 @@ def sample(rng: Rng, kind: type, shape: tuple[int, ...] | None = None) -> Instan
     x = Instance(kind, P, r, rho, 0.0 if kind in UNDISCOUNTED else g)
     if kind is PolicyEvaluation:
         return replace(x, pi=distributions(rng, (S, A)), Phi=shortened(features(rng, S)))
+    if kind in SAFE:
+        pi = np.broadcast_to(distributions(rng, (S, A)), r.shape)
+        some = rng.choice([1, 1, 2]) if kind is EpisodicCMDP else 0
+        c = np.stack([np.broadcast_to(abs(rewards(rng, (S, A))), r.shape) for _ in range(some)]) if some else None
+        slack = 10 ** rng.uniform(-3, 0) * len(r)
+        x = keeping(replace(x, pi=pi, c=c, b=np.zeros(max(some, 1))), slack)
+        x = replace(x, b=x.b + slack) if some else x  # type: ignore[operator]
+        return replace(x, pi=None) if some and rng.random() < 0.3 else x
     if kind is CMDP:
         x = replace(x, c=np.stack([abs(rewards(rng, (S, A))) for _ in range(rng.choice([1, 1, 2, 3]))]))
         return replace(x, b=spent(rng, x))
@@ -224,7 +234,7 @@ def move_c(rng: Rng, x: Instance, size: float) -> Instance:
         case 0 | 1:
             c[i] = np.clip(c[i] + size * rng.normal(size=c[i].shape[-2:]), min(0.0, c.min()), 1.0)
         case 2:
-            c[i] = rng.choice([abs(x.r), 1 - abs(x.r)])
+            c[i] = abs(x.r) if rng.random() < 0.5 else 1 - abs(x.r)
         case 3:
             c[i] = c[rng.integers(len(c))]
         case 4:
@@ -276,6 +286,8 @@ def copy_strategy(rng: Rng, x: Instance, size: float) -> Instance:
 OF_KIND: dict[type, tuple[Move, ...]] = {
     PolicyEvaluation: (move_pi, move_pi, move_Phi, move_Phi),
     CMDP: (move_c, move_c, move_c, move_b, move_b, move_b),
+    EpisodicCMDP: (move_c, move_c, move_b, move_b),
+    ConservativeMDP: (move_pi, move_pi, move_b),
     RobustMDP: (move_set,) * 4,
 } | dict.fromkeys(GAMES, (copy_strategy,) * 2)
 MOVES: tuple[Move, ...] = (
@@ -312,7 +324,7 @@ def mutate(rng: Rng, x: Instance, size: float) -> Instance:
     with np.errstate(divide="ignore"):  # the logit of an impossible transition
         for _ in range(int(rng.choice([1, 1, 2, 3]))):
             x = moves[rng.integers(len(moves))](rng, x, size)
-    return x
+    return keeping(x) if x.kind in SAFE else x
 
 
 def move_gamma(rng: Rng, g: float, size: float) -> float:

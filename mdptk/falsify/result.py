@@ -15,6 +15,7 @@ import numpy as np
 from mdptk import registry
 from mdptk.core.algorithm import Learner
 from mdptk.core.bandits import BernoulliBandit
+from mdptk.core.constrained import ConservativeMDP, EpisodicCMDP
 from mdptk.core.errors import MdptkError
 from mdptk.core.games import MatrixGame
 from mdptk.core.models import CMDP, MDP, PolicyEvaluation
@@ -206,6 +207,13 @@ def source(problem: Any) -> str:
         return f"BernoulliBandit(means={_list(problem.means)})"
     if isinstance(problem, MatrixGame):
         return f"MatrixGame(R={_list(problem.R)})"
+    if isinstance(problem, EpisodicCMDP):
+        safe = "" if problem.safe is None else f", safe={_list(problem.safe)}"
+        return f"EpisodicCMDP({source(problem.mdp)}, c={_list(problem.c)}, b={_list(problem.b)}{safe})"
+    if isinstance(problem, ConservativeMDP):
+        return (
+            f"ConservativeMDP({source(problem.mdp)}, baseline={_list(problem.baseline)}, floor={_list(problem.floor)})"
+        )
     if isinstance(problem, CMDP):
         return f"CMDP({source(problem.mdp)}, c={_list(problem.c)}, b={_list(problem.b)})"
     if isinstance(problem, RobustMDP):

@@ -12,7 +12,8 @@ from mdptk.core.algorithm import Learner, Solver
 from mdptk.core.games import MarkovGame
 from mdptk.core.models import CMDP, MDP, Array
 from mdptk.core.robust import RobustMDP
-from mdptk.falsify.instance import ARRAYS, Instance
+from mdptk.falsify.gallery import keeping
+from mdptk.falsify.instance import ARRAYS, SAFE, Instance
 from mdptk.falsify.moves import ranges, rounded_rows
 from mdptk.falsify.score import Candidate, Score, in_slack, judge, judge_again
 from mdptk.theory import Theorem
@@ -101,7 +102,8 @@ def simplifications(c: Candidate, *, fixed: bool = False) -> list[Candidate]:
     smaller += _without_one(x, "c", "b") + _without_one(x, "kernels")
     if x.Phi is not None and x.Phi.shape[1] > 1:  # a state less may take a feature with it, or the rank is lost
         smaller += [_without_feature(y, i) for y in (x, *smaller) for i in range(x.Phi.shape[1])]
-    models = [replace(c, instance=y) for y in (*smaller, *_simpler_numbers(x))]
+    simpler = [*smaller, *_simpler_numbers(x)]
+    models = [replace(c, instance=keeping(y) if x.kind in SAFE else y) for y in simpler]
     algorithms = [] if fixed else [replace(c, alg=type(c.alg)()), *_rounder_hyperparameters(c)]
     return [y for y in (*algorithms, *models) if complexity(y) < complexity(c)]
 
@@ -160,7 +162,7 @@ def _without_state(x: Instance, s: int) -> Instance:
         P=_normalised(P, home),
         r=x.r[..., keep, :],
         rho=_normalised(x.rho[keep], np.full(x.S - 1, 1 / (x.S - 1))),
-        pi=None if x.pi is None else x.pi[keep],
+        pi=None if x.pi is None else x.pi[..., keep, :],
         Phi=None if x.Phi is None else x.Phi[keep][:, _alive(x.Phi[keep])],
         D=None if x.D is None else _normalised(x.D[keep], np.full(x.S - 1, 1 / (x.S - 1))),
         start=x.start if x.start is None else x.start[keep if x.Phi is None else _alive(x.Phi[keep])],
@@ -207,7 +209,7 @@ def _of_actions(x: Instance, keep: list[int]) -> Instance:
     def rows(P: Array | None) -> Array | None:
         return None if P is None else P[..., keep, :]
 
-    pi = None if x.pi is None else _normalised(x.pi[:, keep], np.full((x.S, len(keep)), 1 / len(keep)))
+    pi = None if x.pi is None else _normalised(x.pi[..., keep], np.full((*x.pi.shape[:-1], len(keep)), 1 / len(keep)))
     start = x.start if x.start is None or x.start.ndim < 2 else x.start[:, keep]
     kernels = {name: rows(getattr(x, name)) for name in ("P", "centre", "lower", "upper", "kernels")}
     return replace(x, r=x.r[..., keep], c=of(x.c), radius=of(x.radius), pi=pi, start=start, **kernels)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mdptk.core.bandits import BernoulliBandit
+from mdptk.core.constrained import ConservativeMDP, EpisodicCMDP
 from mdptk.core.errors import InvalidModel
 from mdptk.core.games import MarkovGame, MatrixGame
 from mdptk.core.models import (
@@ -43,6 +44,8 @@ ARRAYS = {
     "CMDP": ({"r", "gamma", "rho", "c", "b"}, {"grid", "arrows"}),
     "CMDP of FiniteHorizonMDP": ({"r", "rho", "c", "b"}, set()),
     "CMDP of AverageRewardMDP": ({"r", "rho", "c", "b"}, set()),
+    "EpisodicCMDP": ({"r", "rho", "c", "b"}, {"safe"}),
+    "ConservativeMDP": ({"r", "rho", "baseline", "floor"}, set()),
     "PolicyEvaluation": ({"r", "gamma", "rho", "pi", "Phi", "D"}, {"grid", "arrows"}),
     "RobustMDP of L1": ({"r", "gamma", "rho", "centre", "radius"}, {"grid", "arrows"}),
     "RobustMDP of Interval": ({"r", "gamma", "rho", "lower", "upper"}, {"grid", "arrows"}),
@@ -52,7 +55,7 @@ ARRAYS = {
     "BernoulliBandit": ({"means"}, set()),
 }
 NO_KERNEL = ("MatrixGame", "BernoulliBandit")
-Saved = Model | TotalRewardMDP | RobustMDP | MarkovGame | MatrixGame | BernoulliBandit
+Saved = Model | TotalRewardMDP | RobustMDP | MarkovGame | MatrixGame | BernoulliBandit | ConservativeMDP
 
 
 def save(path: str | os.PathLike[str], model: Saved, *, overwrite: bool = False) -> None:
@@ -70,7 +73,7 @@ def save(path: str | os.PathLike[str], model: Saved, *, overwrite: bool = False)
         Has to end in ``.npz``; no suffix is added.
     model
         MDP, FiniteHorizonMDP, AverageRewardMDP, TotalRewardMDP, CMDP, PolicyEvaluation, RobustMDP (with one of the
-        library's own sets), MarkovGame, MatrixGame or BernoulliBandit.
+        library's own sets), MarkovGame, MatrixGame, BernoulliBandit, EpisodicCMDP or ConservativeMDP.
     overwrite
         Replace an existing file.
 
@@ -102,6 +105,11 @@ def _arrays(model: Saved) -> dict[str, Any]:
                 arrays["arrows"] = np.array(model.grid.arrows, dtype=np.str_)
         case FiniteHorizonMDP() | AverageRewardMDP() | TotalRewardMDP():
             arrays = _kernel(model.P) | {"r": model.r, "rho": model.rho}
+        case EpisodicCMDP():
+            arrays = _arrays(model.mdp) | {"c": model.c, "b": model.b}
+            arrays |= {} if model.safe is None else {"safe": model.safe}
+        case ConservativeMDP():
+            arrays = _arrays(model.mdp) | {"baseline": model.baseline, "floor": model.floor}
         case CMDP():
             arrays = _arrays(model.mdp) | {"c": model.c, "b": model.b}
         case PolicyEvaluation():
@@ -123,7 +131,7 @@ def _arrays(model: Saved) -> dict[str, Any]:
         case _:
             raise InvalidModel(f"save writes {', '.join(ARRAYS)}; got {type(model).__name__}")
     kind = type(model).__name__
-    if isinstance(model, CMDP) and not isinstance(model.mdp, MDP):
+    if type(model) is CMDP and not isinstance(model.mdp, MDP):
         kind += f" of {type(model.mdp).__name__}"
     if isinstance(model, RobustMDP):
         kind += f" of {type(model.ambiguity).__name__}"
@@ -227,6 +235,10 @@ def _build(kind: str, x: dict[str, Any]) -> Saved:
     if inner in ("FiniteHorizonMDP", "AverageRewardMDP"):
         model = (FiniteHorizonMDP if inner == "FiniteHorizonMDP" else AverageRewardMDP)(P, x["r"], x["rho"])
         return CMDP(model, x["c"], x["b"]) if outer else model
+    if kind == "EpisodicCMDP":
+        return EpisodicCMDP(FiniteHorizonMDP(P, x["r"], x["rho"]), x["c"], x["b"], x.get("safe"))
+    if kind == "ConservativeMDP":
+        return ConservativeMDP(FiniteHorizonMDP(P, x["r"], x["rho"]), x["baseline"], x["floor"])
     if kind == "TotalRewardMDP":
         return TotalRewardMDP(P, x["r"], x["rho"])
     if kind == "MarkovGame":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -16,8 +17,9 @@ from mdptk.core.algorithm import Solver
 from mdptk.core.errors import MdptkError
 from mdptk.falsify import moves
 from mdptk.falsify.gallery import gallery
-from mdptk.falsify.instance import KINDS
+from mdptk.falsify.instance import KINDS, Instance
 from mdptk.falsify.score import Candidate, judge
+from mdptk.theory import Theorem
 
 
 def statements():
@@ -43,8 +45,9 @@ def instances(kind: type, rng: np.random.Generator) -> Iterator:
             yield x
 
 
-def elsewhere(rng: np.random.Generator, th, alg, x):
+def elsewhere(rng: np.random.Generator, th: Theorem, alg: Any, x: Instance) -> Instance:
     """The instance with a random first state."""
+    assert th.starts is not None
     try:
         shape = np.shape(th.starts.free(alg.init(x.model())))
     except MdptkError:  # the algorithm cannot be run on it at all
