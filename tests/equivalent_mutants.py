@@ -35,5 +35,13 @@ EQUIVALENT: dict[str, str] = {
     "jax.random.uniform(key, (self.N, oracle.H + 1, 3))": MORE,
     "LeaveOneOut.draw: jax.random.uniform(key, (self.N, oracle.H + 1, 2))  ->  "
     "jax.random.uniform(key, (self.N, oracle.H + 2, 2))": MORE,
+    "MultiplicativeWeights._state: (log_x - log_x.max(), log_y - log_y.max())  ->  "
+    "(log_x - log_x.min(), log_y - log_y.max())": SHIFT,
+    "MultiplicativeWeights._state: (log_x - log_x.max(), log_y - log_y.max())  ->  "
+    "(log_x - log_x.max(), log_y - log_y.min())": SHIFT,
+    "NetworkREINFORCE.draw: jax.random.uniform(key, (self.N, self.T + 1, 2))  ->  "
+    "jax.random.uniform(key, (self.N, self.T + 1, 3))": MORE,
+    "NetworkREINFORCE.draw: jax.random.uniform(key, (self.N, self.T + 1, 2))  ->  "
+    "jax.random.uniform(key, (self.N, self.T + 2, 2))": MORE,
     "LeaveOneOut.estimate: oracle.rewards(s, a).sum(-1)  ->  oracle.rewards(s, a).sum(+1)": TWO_AXES,
 }

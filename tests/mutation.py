@@ -45,7 +45,7 @@ from mdptk.core.models import CMDP
 from mdptk.testing import check_exact_statement, check_leading_axes, varied
 from tests.equivalent_mutants import EQUIVALENT
 
-EACH = 8
+EACH = 5
 SECONDS, TIMES = 30, 5  # an error counts as caught after so long, and so many times what the original took
 OPERATORS = {
     ast.Add: ast.Sub,
