@@ -111,7 +111,7 @@ def diameter(problem: Any) -> float:
     P, owner = pattern(problem)
     rows = P.toarray().reshape(S, A, S)
     rows = rows / rows.sum(-1, keepdims=True)
-    longest, s = 0.0, np.arange(S)
+    longest, s, h = 0.0, np.arange(S), np.zeros(S)
     for t in range(S):
         other = s[s != t]
         choice = toward(P, owner, s == t)[0] % A

@@ -53,15 +53,14 @@ def _count() -> Expr:
 
     With j doublings a pair has 2^j visits or more, so 2^j - 1 whatever j is; (J): t >= S A (2^(sum j / S A) - 1).
     """
-    assert same(1 + sympy.summation(2**n, (n, 0, j - 1)), 2**j)  # the first visit, then as many as before
+    assert same(sympy.Add(1, sympy.summation(2**n, (n, 0, j - 1))), 2**j)  # the first visit, then as many as before
     m = Symbol("m", positive=True)
     doublings = m - 1 - S * A
     most = 1 + S * A * (1 + log(1 + t / (S * A)) / log(2))
     left = S * A * (sympy.exp(log(2) * doublings / (S * A)) - 1)
     assert same(left.subs(m, most), t)
     paper = S * A * log(8 * t / (S * A)) / log(2)  # Proposition 18: 1 <= S A <= t
-    at = {t: S * A}
-    assert same((paper - most).subs(at), S * A - 1)
+    assert same((paper - most).subs(t, S * A), S * A - 1)
     x = Symbol("x", positive=True)  # t / (S A)
     assert same(sympy.diff(log(8 * x) - log(1 + x), x), 1 / (x * (1 + x)))  # positive: and so on for larger t
     return most

@@ -8,11 +8,21 @@ from __future__ import annotations
 
 from sympy import Expr, Symbol
 
-from mdptk.algorithms.planning.value_iteration import last_change
-from mdptk.theory import initial
+from mdptk.algorithms.planning.value_iteration import last_change, residual
+from mdptk.theory import initial, previous
 from mdptk.theory.stock import value_error
-from mdptk.theory.symbols import gamma, t
+from mdptk.theory.symbols import dt, gamma, t
 from proofs.vocabulary import geometric, induction, same
+
+
+def contraction() -> Expr:
+    """(C) with V* = T V*, in each of the steps between two records."""
+    return induction(previous(value_error), gamma, dt)
+
+
+def residual_falls() -> Expr:
+    """(C) for T v_t - v_t = T v_t - T v_{t-1}, the residual before, in every step."""
+    return induction(initial(residual), gamma, t)
 
 
 def convergence() -> Expr:
@@ -40,4 +50,10 @@ def greedy_loss() -> Expr:
     return loss
 
 
-PROVES = {"convergence": convergence, "stopping rule": stopping_rule, "greedy loss": greedy_loss}
+PROVES = {
+    "contraction": contraction,
+    "convergence": convergence,
+    "residual": residual_falls,
+    "stopping rule": stopping_rule,
+    "greedy loss": greedy_loss,
+}

@@ -76,6 +76,7 @@ CONTRACTION = Theorem(
     cite=Cite(PUTERMAN, "Proposition 6.2.4"),
     lhs=value_error,
     rhs=gamma**dt * previous(value_error),
+    proof="planning/value_iteration",
     starts=ANYWHERE,
 )
 CONVERGENCE = Theorem(
@@ -91,6 +92,7 @@ RESIDUAL = Theorem(
     cite=Cite(PUTERMAN, "Theorem 6.3.3"),
     lhs=residual,
     rhs=gamma**t * initial(residual),
+    proof="planning/value_iteration",
     starts=ANYWHERE,
 )
 STOPPING = Theorem(
