@@ -137,13 +137,14 @@ def test_models_of_the_tree():
 
 
 def test_a_loss_may_be_below_zero_by_luck():
-    """One model of the tree, with few repeats: luck is not an error, and nothing is claimed to have been noticed."""
-    one = replace(TREE, family=lambda **sizes: in_a_tree(**sizes)[:1])
-    x = one.losses(UCRL2(), repeats=16, **TREE.sizes[0])
+    """The regret of the stream; with few repeats nothing is claimed to have been noticed."""
+    claim, sizes = replace(TREE.claim, rhs=ONE_GOOD_ACTION.claim.rhs), ONE_GOOD_ACTION.sizes
+    two_states = replace(TREE, claim=claim, family=one_of_two_states, sizes=sizes)
+    x = two_states.losses(UCRL2(), repeats=16, **sizes[0])
     assert x.min() < 0 < x.max()
-    assert not one.check(UCRL2()).informative
-    with pytest.raises(MdptkError, match=r"outside \[0, 2000\]"):
-        replace(one, luck=0).losses(UCRL2(), repeats=16, **TREE.sizes[0])
+    assert not two_states.check(UCRL2()).informative
+    with pytest.raises(MdptkError, match=r"outside \[0, 64\]"):
+        replace(two_states, luck=0).losses(UCRL2(), repeats=16, **sizes[0])
 
 
 def test_gaps_of_the_family_are_those_of_the_display():
