@@ -251,14 +251,14 @@ def _summary_line(cls: type[Algorithm], th: Theorem, rows: Sequence[Row], *, fir
 
 
 def _line(name: str, title: str, th: Theorem, rows: Sequence[Row], *, first: bool) -> str:
-    best = _tightest(rows)
+    best = _tightest(rows) or max(rows, key=lambda row: _or_zero(row.ratio))
     found = Counter(row.word for row in rows)
     verdicts = ", ".join(f"{n} {_esc(word)}" for word, n in found.items())
     squares = "".join(
         f'<i class="{_class(row)}" title="{_esc(f"{row.problem}: {row.word} {row.says} {_ratio(row.ratio)}")}"></i>'
         for row in rows
     )
-    tight = f"{_ratio(best.ratio)} <small>{_esc(best.problem)}</small>" if best and math.isfinite(best.ratio) else "–"
+    tight = f"{_ratio(best.ratio)} <small>{_esc(best.problem)}</small>" if math.isfinite(best.ratio) else "–"
     every = " ".join({kind for row in rows for kind in kinds(row)})
     return (
         f'<tr data-kinds="{every}" class="{"first" if first else "again"}"><td>{name}</td><td>{title}</td>'

@@ -16,7 +16,7 @@ from mdptk import registry
 from mdptk.cli._common import output
 from mdptk.core.algorithm import Algorithm, Range
 from mdptk.falsify.result import code
-from mdptk.theory import Theorem
+from mdptk.theory import LowerBound, Theorem
 from mdptk.theory.pretty import statement
 from mdptk.theory.references import citation, reference
 
@@ -26,13 +26,20 @@ def add_parser(commands: Any) -> None:
     p = commands.add_parser(
         "show", help="print an algorithm and its theorems: statement, assumptions, citation, status"
     )
-    p.add_argument("name", metavar="NAME", help="an algorithm (NPG) or a theorem (NPG.global-convergence)")
+    p.add_argument(
+        "name",
+        metavar="NAME",
+        help="an algorithm (NPG), a theorem (NPG.global-convergence) or a lower bound (two-arms-exchanged)",
+    )
     p.set_defaults(command=show)
 
 
 def show(args: argparse.Namespace) -> int:
     """The command."""
     out = output()
+    if args.name in registry.lower_bounds():
+        _show_bound(out, registry.lower_bounds()[args.name])
+        return 0
     if "." in args.name:
         cls, theorem = registry.theorem(args.name)
         _show_theorem(out, cls, theorem)
@@ -66,12 +73,26 @@ def hyperparameters(cls: type[Algorithm]) -> list[str]:
 
 def _show_theorem(out: Console, cls: type[Algorithm], th: Theorem) -> None:
     out.print(Text.assemble("\n", (f"{cls.__name__}.{th.slug}", "bold")))
+    _print(out, th, facts(th))
+
+
+def _show_bound(out: Console, bound: LowerBound) -> None:
+    out.print(Text(bound.claim.slug, style="bold"))
+    about = {
+        "on average": f"over a family, for every learner that sees {bound.sees.__name__}",
+        "held against": ", ".join(registry.subject_to(bound)) or "none",
+        "sizes": "; ".join(", ".join(f"{name} = {x:g}" for name, x in sizes.items()) for sizes in bound.sizes),
+    }
+    _print(out, bound.claim, facts(bound.claim) | {"LaTeX": bound.latex} | about)
+
+
+def _print(out: Console, th: Theorem, lines: dict[str, str]) -> None:
     text = Text(statement(th, width=max(40, out.width - 6)), no_wrap=True)
     out.print(Padding(text, (1, 0, 1, 4)))
     t = Table.grid(padding=(0, 2, 0, 0))
     t.add_column(style="dim")
     t.add_column(overflow="fold")
-    for name, words in facts(th).items():
+    for name, words in lines.items():
         t.add_row(name, Text(words))
     out.print(t)
 
