@@ -82,25 +82,36 @@ def _deviation(truth: Truth, state: State) -> Any:
     return (n * error**2 / (14 * n.shape[0])).max() - jnp.log(n.sum() + 1)
 
 
-def _rounding(run: Run) -> float:
-    return 64 * EPS * run.problem.S * (1 + float(diameters.values(run)[0, 0]))
+def _gain_rounding(run: Run) -> float:
+    """Of the optimal gain: the bias says how much an error in a row of P can cost."""
+    return 64 * EPS * run.problem.S * (1 + float(abs(run.truth.optimum.h).max()))
 
 
-diameters = Quantity("diameter", lambda run: diameter(run.problem), latex="D")
+def _plan_rounding(run: Run) -> Any:
+    """Of values that grow by at most 1 in each sweep, of which there are fewer than steps."""
+    return 64 * EPS * (1 + run.t)
+
+
+diameters = Quantity(
+    "diameter",
+    lambda run: diameter(run.problem),
+    latex="D",
+    rounding=lambda run: 64 * EPS * run.problem.S * diameter(run.problem) ** 2,
+)
 regret = Quantity(
     "regret",
     lambda run: run["regret"],
     latex=r"\sum_{k<%t} (g^* - r(s_k, a_k))",
     trivial=t,
-    rounding=lambda run: run.t * _rounding(run),
+    rounding=lambda run: run.t * _gain_rounding(run),
 )
 pessimism = Quantity(
     "pessimism",
     lambda run: run["pessimism"],
     latex=r"\max_{k \leq %t} \left(g^* - \max_s (u_{i+1} - u_i)(s)\right)",
-    rounding=_rounding,
+    rounding=lambda run: _gain_rounding(run) + _plan_rounding(run),
 )
-span = Quantity("span", lambda run: run["span"], latex=r"\max_{k \leq %t} \mathrm{span}(u_i)", rounding=_rounding)
+span = Quantity("span", lambda run: run["span"], latex=r"\max_{k \leq %t} \mathrm{span}(u_i)", rounding=_plan_rounding)
 episodes = Quantity("episodes", lambda run: run["episodes"], latex=r"k(%t)")
 widths = Quantity(
     "widths",
