@@ -17,6 +17,8 @@ from mdptk import registry
 from mdptk.algorithms.policy_gradient.npg import NPG
 from mdptk.cli import main
 from mdptk.core.exact import optimal
+from mdptk.core.games import MatrixGame
+from mdptk.core.robust import L1, RobustMDP
 from mdptk.problems.chain import chain
 from mdptk.problems.riverswim import riverswim
 from mdptk.theory import Cite, Quantity, Theorem
@@ -81,6 +83,19 @@ def test_solve_prints_bounds_around_the_value(capsys):
         assert abs(float(value) - v[int(s)]) < 1e-8
     with np.load("solution.npz") as file:
         assert set(file) == {"value", "policy", "lower", "upper"}
+
+
+def test_games_and_robust_models_are_solved_from_files_and_saved(capsys):
+    mdp = mdptk.MDP([[[0.5, 0.5]], [[0.0, 1.0]]], [[1.0], [0.0]], 0.5)
+    mdptk.save("game.npz", MatrixGame([[1.0, -1.0], [-1.0, 1.0]]))
+    mdptk.save("robust.npz", RobustMDP(mdp, L1(mdp.P, 0.5)))
+    for name, more in (("game", "opponent"), ("robust", "kernel")):
+        code, _, _ = cli(capsys, "solve", f"{name}.npz", "--save", f"{name}-solved.npz")
+        assert code == 0
+        with np.load(f"{name}-solved.npz") as file:
+            assert set(file.files) == {"value", "policy", "lower", "upper", more}
+    with np.load("robust-solved.npz") as file:
+        np.testing.assert_allclose(file["kernel"], [[[0.25, 0.75]], [[0.0, 1.0]]])
 
 
 def test_solve_draws_arrows(capsys):
