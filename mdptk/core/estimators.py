@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mdptk.core.errors import InvalidHyperparameter
+from mdptk.core.errors import InvalidHyperparameter, MdptkError
 from mdptk.core.exact import namespace, one_hot
 
 
@@ -126,3 +126,102 @@ def score_gradient(pi: Any, s: Any, a: Any, weight: Any) -> Any:
     s = s[:, :H]
     score = weight[..., None] * (one_hot(a, A) - pi[xp.arange(H), s])
     return xp.einsum("nhs,nha->hsa", one_hot(s, S), score) / len(s)
+
+
+def score_hessian(pi: Any, s: Any, a: Any, weight: Any, x: Any) -> Any:
+    r"""An unbiased estimate of the second derivative of the return along ``x[h, s, a]``, (H, S, A).
+
+    .. math:: \frac1N \sum_i g^i\, \langle u^i, x \rangle
+        - \frac1N \sum_i \sum_h w_h^i \big(\mathrm{diag}(\pi_h) - \pi_h \pi_h^\top\big)(s_h^i)\, x_h(s_h^i),
+
+    with :math:`u = \sum_h \nabla_\theta \log \pi_h(a_h|s_h)` and :math:`g = \sum_h w_h \nabla_\theta \log \pi_h`,
+    for the returns to go w. Arguments as in `score_gradient`. Source: Shen et al. 2019.
+    """
+    xp = namespace(pi)
+    H, S, A = pi.shape
+    s, h = s[:, :H], xp.arange(H)
+    p = pi[h, s]
+    u, y = one_hot(a, A) - p, x[h, s]
+    along = (u * y).sum((1, 2))[:, None, None]
+    curved = p * (y - (p * y).sum(-1, keepdims=True))
+    return xp.einsum("nhs,nha->hsa", one_hot(s, S), weight[..., None] * (along * u - curved)) / len(s)
+
+
+# batches and their noise ----------------------------------------------------------------------------------------
+
+
+def multilevel(x: Any, J: Any) -> Any:
+    r"""The multi-level Monte Carlo estimate of a long mean, from a geometric level J = 1, 2, ... with P(J = j) = 2^-j.
+
+    .. math:: g = g^0 + 2^J (g^J - g^{J-1})\, 1\{J \leq j_{\max}\}, \qquad g^j = 2^{-j} {\textstyle\sum_{k < 2^j}} x_k,
+
+    of samples ``x[k, ...]``, as many as two to the :math:`j_{\max}`, in the order in which they come. Its mean is that
+    of :math:`g^{j_{\max}}`, whatever the samples are, for the levels telescope; it looks at :math:`2^J` of them, or at
+    one if J is too large, which is :math:`j_{\max} + 2^{-j_{\max}}` on average. Of independent samples of variance
+    :math:`\sigma^2` its variance is :math:`\sigma^2 (j_{\max} - 1 + 2^{1 - j_{\max}})`: as if there were one sample.
+
+    Source: Blanchet and Glynn 2015; Dorfman and Levy 2022 for Markov chains. Cost and variance: derived.
+    """
+    xp = namespace(x)
+    top = len(x).bit_length() - 1
+    size = 2 ** xp.arange(top + 1)
+    g = xp.cumsum(x, 0)[size - 1] / size.reshape(-1, *[1] * (x.ndim - 1))
+    j = xp.clip(J, 1, top) if top else 0
+    correction = (g[j] - g[j - 1]) * 2.0**j if top else 0.0 * g[0]
+    return g[0] + correction * (top >= J)
+
+
+def noise_scale(small: Any, large: Any, b: int, B: int) -> tuple[Any, Any]:
+    r"""Unbiased estimates of :math:`|G|^2` and :math:`\mathrm{tr}\,\Sigma` from the squared norms of two batch means.
+
+    `small` and `large` are squared norms of mean gradients of `b` and `B` > b examples (they may overlap): each is
+    :math:`|G|^2 + \mathrm{tr}(\Sigma)/B` on average. The simple noise scale is the ratio of the two averages over many
+    steps; a ratio of single estimates is biased. Source: McCandlish et al. 2018, Appendix A.1.
+    """
+    return (B * large - b * small) / (B - b), (small - large) / (1 / b - 1 / B)
+
+
+def beta_moments(p: Any) -> tuple[float, float]:
+    """The parameters (a, b) of the Beta distribution with the mean and variance of the success rates ``p[i]``.
+
+    Raises
+    ------
+    MdptkError
+        If there is none: the rates are all the same, or all zero and one.
+    """
+    m, v = float(p.mean()), float(p.var())
+    if not 0 < v < m * (1 - m):
+        raise MdptkError(f"no Beta distribution has mean {m:.6g} and variance {v:.6g}, of {len(p)} rates")
+    n = m * (1 - m) / v - 1
+    return m * n, (1 - m) * n
+
+
+def beta_normalised(R: Any, a: float, b: float) -> Any:
+    r"""BNPO's advantages :math:`(R - p) / f(p; 1 + a/3, 1 + b/3)` of rewards ``R[i, k]`` in {0, 1}.
+
+    They are those of the answers k to prompt i; p is the success rate of the prompt, f the density of a Beta
+    distribution, (a, b) the parameters of that of the rates: see `beta_moments`. Where p is 0 or 1 they are zero. If
+    scores were independent of the rewards, of all Beta densities this one would make the variance of the gradient
+    least: see `beta_variance`. The scores of a softmax policy are not, and then another one is better. Numpy only.
+    Source: Xiao et al. 2025.
+    """
+    from scipy.stats import beta
+
+    p = R.mean(-1, keepdims=True)
+    inside = (p > 0) & (p < 1)
+    return (R - p) / np.where(inside, beta.pdf(np.where(inside, p, 0.5), 1 + a / 3, 1 + b / 3), 1.0)
+
+
+def beta_variance(alpha: Any, beta: Any, a: Any, b: Any) -> Any:
+    r""":math:`\mathbb{E}[p(1-p) / f(p; \alpha, \beta)^2]` for rates p of a Beta(a, b) distribution.
+
+    It is :math:`B(\alpha, \beta)^2\, B(a + 3 - 2\alpha, b + 3 - 2\beta) / B(a, b)`, finite where
+    :math:`\alpha < (a+3)/2` and :math:`\beta < (b+3)/2`, and least at :math:`\alpha = 1 + a/3, \beta = 1 + b/3`: its
+    logarithm is convex, and there the derivative vanishes since :math:`a + 3 - 2\alpha = \alpha`.
+    """
+    from scipy.special import betaln
+
+    x, y = a + 3 - 2 * alpha, b + 3 - 2 * beta
+    finite = (x > 0) & (y > 0)
+    log = 2 * betaln(alpha, beta) + betaln(np.where(finite, x, 1.0), np.where(finite, y, 1.0)) - betaln(a, b)
+    return np.where(finite, np.exp(log), np.inf)

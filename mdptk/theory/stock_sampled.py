@@ -14,8 +14,9 @@ from sympy import Symbol, sqrt
 from mdptk.core import exact
 from mdptk.core.algorithm import Measure
 from mdptk.core.estimators import bootstrap_bias, expected_gae
-from mdptk.theory.quantity import Quantity
-from mdptk.theory.symbols import H
+from mdptk.theory.quantity import Quantity, previous
+from mdptk.theory.stock import unit_rewards
+from mdptk.theory.symbols import H, eta, t
 from mdptk.theory.theorem import Assumption, Cite, Theorem
 
 
@@ -118,3 +119,46 @@ BIAS_BOUND = Theorem(
     silent=EVERY_CRITIC,
     proof="policy_gradient/critic",
 )
+
+
+# of steps of length eta / (t + 1) along a direction `d` that was made for the logits `before` ------------------------
+
+
+def _step_of(truth: exact.Truth, x: Any) -> Any:
+    g = exact.softmax_gradient(truth.problem, exact.softmax(x.before))
+    xp = exact.namespace(g)
+    return xp.stack([(g**2).sum() ** 0.5, ((x.d - g) ** 2).sum() ** 0.5])
+
+
+NORMALISED_MEASURES = (MEASURES[0], Measure("last_step", _step_of))
+
+gradient_before = Quantity(
+    "gradient_before",
+    lambda run: run["last_step"][..., 0],
+    latex=r"\|\nabla_\theta V^{\pi_{%t-1}}(\rho)\|_2",
+    rounding=_bias_rounding,
+)
+direction_error = Quantity(
+    "direction_error",
+    lambda run: run["last_step"][..., 1],
+    latex=r"\|d_{%t-1} - \nabla_\theta V^{\pi_{%t-1}}(\rho)\|_2",
+    rounding=_bias_rounding,
+)
+NORMALISED_ASCENT = Theorem(
+    name="ascent of a normalised step",
+    cite=Cite("cutkosky2020momentum", "Lemma 2 in substance, with the smoothness of proofs/"),
+    assumes=(unit_rewards,),
+    lhs=gap,
+    rhs=previous(gap) - eta / (t + 1) * (gradient_before - 2 * direction_error) + H * (eta / (t + 1)) ** 2 / 4,
+    consecutive=True,
+    reason="derived in proofs/",
+    silent="a direction of zero is wrong by the whole gradient; it is broken by steps that do not follow the direction",
+    proof="policy_gradient/normalised_step",
+)
+
+
+def direction(d: Any) -> Any:
+    """The unit vector along d, or zero."""
+    xp = exact.namespace(d)
+    norm = (d**2).sum() ** 0.5
+    return d / xp.where(norm > 0, norm, 1.0)

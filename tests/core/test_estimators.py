@@ -1,0 +1,222 @@
+"""Estimators: identities of advantages, and means and variances by enumeration."""
+
+from __future__ import annotations
+
+from itertools import pairwise, product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mdptk.core import exact
+from mdptk.core.errors import MdptkError
+from mdptk.core.estimators import (
+    beta_moments,
+    beta_normalised,
+    beta_variance,
+    bootstrap_bias,
+    expected_gae,
+    gae,
+    multilevel,
+    noise_scale,
+    returns_to_go,
+    score_gradient,
+    score_hessian,
+    td_errors,
+)
+from mdptk.testing import episodic_mdps, policies
+from tests.algorithms.policy_gradient.episodes import enumerate_episodes, policy, tiny
+
+WEIGHTS = st.sampled_from([0.0, 0.3, 0.9, 1.0])
+
+
+@given(st.integers(0, 1000), WEIGHTS, WEIGHTS)
+@settings(max_examples=25)
+def test_generalised_advantages_are_what_they_are_said_to_be(seed, lam, gamma):
+    """Means of k-step advantages; temporal differences; returns less a baseline; reshaped rewards."""
+    rng = np.random.default_rng(seed)
+    H = 5
+    r, v = rng.normal(size=H), rng.normal(size=H + 1)
+    A = gae(r, v, lam, gamma)
+    delta, G = td_errors(r, v, gamma), returns_to_go(r, gamma)
+    ahead = [[sum(gamma**k * delta[h + k] for k in range(n)) for n in range(1, H - h + 1)] for h in range(H)]
+    for h, n_step in enumerate(ahead):
+        rest = lam ** (len(n_step) - 1) * n_step[-1]
+        mean = (1 - lam) * sum(lam**k * x for k, x in enumerate(n_step[:-1])) + rest
+        assert A[h] == pytest.approx(mean, rel=1e-12, abs=1e-12)
+        assert n_step[-1] == pytest.approx(G[h] + gamma ** (H - h) * v[H] - v[h], rel=1e-12, abs=1e-12)
+    np.testing.assert_allclose(gae(r, v, 0.0, gamma), delta, rtol=1e-12, atol=1e-12)
+    bent = r + gamma * np.append(1 - lam * np.ones(H - 1), 1.0) * v[1:]
+    np.testing.assert_allclose(A, returns_to_go(bent, gamma * lam) - v[:-1], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("lam", "gamma"), [(0.0, 1.0), (0.6, 1.0), (0.6, 0.7)])
+def test_conditional_means_by_enumeration(lam, gamma):
+    problem = tiny(3)
+    pi = policy(problem)
+    v = np.random.default_rng(1).normal(size=(problem.H + 1, problem.S))
+    v[-1] = 0  # episodes are enumerated without their last state
+    total, mass = np.zeros(pi.shape), np.zeros(pi.shape)
+    h = np.arange(problem.H)
+    for p, s, a in enumerate_episodes(problem, pi):
+        r = problem.r[h, s[:-1], a]
+        total[h, s[:-1], a] += p * gae(r, v[np.arange(problem.H + 1), s], lam, gamma)
+        mass[h, s[:-1], a] += p
+    np.testing.assert_allclose(total / mass, expected_gae(problem, pi, v, lam, gamma), rtol=1e-12, atol=1e-12)
+
+
+@given(episodic_mdps(max_H=3, max_S=3), st.data(), WEIGHTS)
+@settings(max_examples=15)
+def test_what_errors_of_the_values_do(problem, data, lam):
+    pi = data.draw(policies(problem))
+    true = exact.evaluate(problem, pi)
+    e = np.random.default_rng(0).normal(size=true.shape)
+    e[-1] = 0
+    want = exact.advantage(problem, pi) - e[:-1, :, None] + bootstrap_bias(problem, pi, e, lam)
+    np.testing.assert_allclose(expected_gae(problem, pi, true + e, lam), want, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("lam", [0.0, 0.5, 1.0])
+def test_gamma_just(lam):
+    """Schulman et al. 2016, Definition 1, with the values of gamma: any lambda gives what A^(pi,gamma) gives."""
+    problem, gamma = tiny(3), 0.7
+    pi, H = policy(problem), problem.H
+    v, q = np.zeros((H + 1, problem.S)), np.zeros(pi.shape)
+    for h in reversed(range(H)):
+        q[h] = problem.r[h] + gamma * problem.P[h] @ v[h + 1]
+        v[h] = (pi[h] * q[h]).sum(-1)
+    wrong = v.copy()
+    wrong[1:-1] += np.random.default_rng(2).normal(size=(H - 1, problem.S))
+
+    def mean(values):
+        out = np.zeros(pi.shape)
+        for p, s, a in enumerate_episodes(problem, pi):
+            A = gae(problem.r[np.arange(H), s[:-1], a], values[np.arange(H + 1), s], lam, gamma)
+            out += p * score_gradient(pi, s[None], a[None], A[None])
+        return out
+
+    d = exact.occupancy(problem, pi)[..., None]
+    want = d * pi * (q - v[:-1, :, None])
+    np.testing.assert_allclose(mean(v), want, rtol=1e-12, atol=1e-14)
+    assert np.allclose(mean(wrong), want, rtol=1e-9) == (lam == 1)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_second_derivative_by_enumeration(seed):
+    """The mean of the estimate is the derivative of the gradient, to the error of a central difference."""
+    problem = tiny(2, seed)
+    theta, x = np.random.default_rng(seed).normal(size=(2, *problem.r.shape))
+    pi, h = exact.softmax(theta), np.arange(problem.H)
+    mean = np.zeros(pi.shape)
+    for p, s, a in enumerate_episodes(problem, pi):
+        w = returns_to_go(problem.r[h, s[:-1], a])
+        mean += p * score_hessian(pi, s[None], a[None], w[None], x)
+    step = 1e-5
+    up, down = (exact.softmax_gradient(problem, exact.softmax(theta + e * x)) for e in (step, -step))
+    np.testing.assert_allclose(mean, (up - down) / (2 * step), rtol=0, atol=1e-8)
+
+
+LEVELS = [1, 2, 3]
+
+
+@pytest.mark.parametrize("top", LEVELS)
+def test_multilevel_mean_and_cost_for_a_markov_chain(top):
+    """Over all paths of a slow chain and all levels: the mean of the long average, though the chain starts cold."""
+    P, f = np.array([[0.9, 0.1], [0.3, 0.7]]), np.array([0.0, 1.0])
+    n, mean, want, cost = 2**top, 0.0, 0.0, 0.0
+    for path in product(range(2), repeat=n):
+        p = (path[0] == 0) * np.prod([P[s, t] for s, t in pairwise(path)])
+        x = f[list(path)]
+        want += p * x.mean()
+        for J in range(1, top + 2):  # the last stands for all larger ones, which do the same
+            q = 2.0 ** -min(J, top)
+            mean += p * q * multilevel(x, J)
+            cost += p * q * (2**J if top >= J else 1)
+    assert mean == pytest.approx(want, rel=1e-12)
+    assert cost == pytest.approx(top + 2.0**-top, rel=1e-12)
+
+
+@pytest.mark.parametrize("top", LEVELS)
+def test_multilevel_variance_of_independent_samples(top):
+    n, p, second = 2**top, 0.3, 0.0
+    for x in product([0.0, 1.0], repeat=n):
+        x = np.array(x)
+        weight = np.prod(np.where(x > 0, p, 1 - p))
+        second += weight * sum(2.0 ** -min(J, top) * (multilevel(x, J) - p) ** 2 for J in range(1, top + 2))
+    assert second == pytest.approx(p * (1 - p) * (top - 1 + 2.0 ** (1 - top)), rel=1e-12)
+
+
+def test_multilevel_of_one_sample_is_the_sample():
+    assert multilevel(np.array([[2.0, 3.0]]), 4).tolist() == [2.0, 3.0]
+
+
+@pytest.mark.parametrize(("b", "B"), [(1, 2), (1, 3)])
+def test_noise_scale_is_unbiased(b, B):
+    """REINFORCE on a bandit, all batches of B episodes, of which the first b are the small batch."""
+    pi, r = np.array([0.2, 0.3, 0.5]), np.array([1.0, 0.4, 0.0])
+    g = r[:, None] * (np.eye(3) - pi)
+    G = pi @ g
+    trace = pi @ (g**2).sum(-1) - G @ G
+    mean = np.zeros(2)
+    for a in product(range(3), repeat=B):
+        small, large = (g[list(a[:k])].mean(0) for k in (b, B))
+        mean += np.prod(pi[list(a)]) * np.array(noise_scale(small @ small, large @ large, b, B))
+    np.testing.assert_allclose(mean, [G @ G, trace], rtol=1e-12)
+
+
+PRIORS = [(2.3, 5.1), (1.0, 1.0), (0.5, 4.0)]
+
+
+@pytest.mark.parametrize(("a", "b"), PRIORS)
+def test_the_variance_of_bnpo_and_where_it_is_least(a, b):
+    """The closed form is the integral; no pair nearby, nor those of REINFORCE and GRPO, is below 1 + a/3, 1 + b/3."""
+    from scipy.integrate import quad
+    from scipy.stats import beta as law
+
+    for alpha, beta in ((1.0, 1.0), (1.2, 1.1), (1 + a / 3, 1 + b / 3)):
+        want = quad(lambda p: law.pdf(p, a, b) * p * (1 - p) / law.pdf(p, alpha, beta) ** 2, 0, 1)[0]  # noqa: B023
+        assert beta_variance(alpha, beta, a, b) == pytest.approx(want, rel=1e-6)
+    least = beta_variance(1 + a / 3, 1 + b / 3, a, b)
+    near = np.linspace(-0.3, 0.3, 13)
+    assert (beta_variance(1 + a / 3 + near[:, None], 1 + b / 3 + near, a, b) >= least).all()
+    assert beta_variance(1.5, 1.5, a, b) >= least * (1 - 1e-12)
+    assert beta_variance((a + 3) / 2, 1.0, a, b) == np.inf
+
+
+def test_bnpo_with_scores_of_a_softmax_policy():
+    """By enumeration of the two actions the score depends on the reward, and the least variance is elsewhere."""
+    from scipy.stats import beta as law
+
+    a, b = 2.0, 2.0
+    p = (np.arange(2000) + 0.5) / 2000  # prompts; symmetric, so alpha = beta is best
+    prior = law.pdf(p, a, b) / law.pdf(p, a, b).sum()
+
+    def variance(alpha, score):
+        A = np.stack([1 - p, -p]) / law.pdf(p, alpha, alpha)
+        chance = np.stack([p, 1 - p])
+        return prior @ (chance * (A * score) ** 2).sum(0)
+
+    grid = np.linspace(1.0, 2.4, 141)
+    of_softmax = np.array([variance(x, np.stack([1 - p, -p])) for x in grid])
+    independent = np.array([variance(x, 1.0) for x in grid])
+    assert grid[independent.argmin()] == pytest.approx(1 + a / 3, abs=0.011)
+    assert abs(grid[of_softmax.argmin()] - (1 + a / 3)) > 0.05
+
+
+def test_beta_normalised():
+    from scipy.stats import beta as law
+
+    R = np.array([[1.0, 0, 0, 0], [1, 1, 1, 0], [0, 0, 0, 0], [1, 1, 1, 1]])
+    A = beta_normalised(R, 1.0, 2.0)
+    np.testing.assert_allclose(A.sum(-1), 0, atol=1e-12)
+    assert A[0, 0] == pytest.approx(0.75 / law.pdf(0.25, 4 / 3, 5 / 3), rel=1e-12)
+    assert not A[2:].any()
+
+
+def test_beta_moments():
+    a, b = beta_moments(np.array([0.2, 0.4, 0.9]))
+    mean, variance = a / (a + b), a * b / ((a + b) ** 2 * (a + b + 1))
+    assert (mean, variance) == pytest.approx((0.5, np.var([0.2, 0.4, 0.9])), rel=1e-12)
+    with pytest.raises(MdptkError, match=r"no Beta distribution has mean 0\.5 and variance 0\.25, of 2 rates"):
+        beta_moments(np.array([0.0, 1.0]))
