@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mdptk.core.errors import InvalidHyperparameter, MdptkError
-from mdptk.core.exact import namespace, one_hot
+from mdptk.core.exact import namespace, one_hot, softmax
 
 
 def discounted_sums(x: Any, gamma: Any) -> Any:
@@ -225,3 +225,31 @@ def beta_variance(alpha: Any, beta: Any, a: Any, b: Any) -> Any:
     finite = (x > 0) & (y > 0)
     log = 2 * betaln(alpha, beta) + betaln(np.where(finite, x, 1.0), np.where(finite, y, 1.0)) - betaln(a, b)
     return np.where(finite, np.exp(log), np.inf)
+
+
+# data that look like the policy ---------------------------------------------------------------------------------
+
+
+def ros_policy(theta: Any, n: Any, alpha: Any) -> Any:
+    r"""Robust on-policy sampling: the policy of the logits ``theta[..., a]``, one step away from the data so far.
+
+    .. math:: \phi = \theta - \alpha \Big(\frac{n}{\sum_b n_b} - \pi_\theta\Big),
+
+    from counts ``n[..., a]``: the gradient of the mean log-likelihood of the data is what was sampled too often.
+    States without data keep their policy. For :math:`\alpha \to \infty` it is `least_sampled`.
+    Source: Zhong et al. 2022; PROPS (Corrado and Hanna 2024) clips the same correction.
+    """
+    xp = namespace(theta)
+    total = n.sum(-1, keepdims=True)
+    pi = softmax(theta)
+    return softmax(theta - alpha * xp.where(total > 0, n / xp.where(total > 0, total, 1) - pi, 0.0))
+
+
+def least_sampled(pi: Any, n: Any) -> Any:
+    r"""The action that ``pi[..., a]`` has taken least often for its probability: the first largest of pi n - n(a).
+
+    If it is always the one to be taken, :math:`-(A - 1) \leq N_a - n \pi(a) \leq 1` after any number n of samples: the
+    frequencies are right up to 1/n, where those of independent samples are right up to :math:`1/\sqrt n`. (Only an
+    action with no more than its share is taken, and the deviations sum to zero.)
+    """
+    return (pi * n.sum(-1, keepdims=True) - n).argmax(-1)

@@ -18,9 +18,11 @@ from mdptk.core.estimators import (
     bootstrap_bias,
     expected_gae,
     gae,
+    least_sampled,
     multilevel,
     noise_scale,
     returns_to_go,
+    ros_policy,
     score_gradient,
     score_hessian,
     td_errors,
@@ -220,3 +222,37 @@ def test_beta_moments():
     assert (mean, variance) == pytest.approx((0.5, np.var([0.2, 0.4, 0.9])), rel=1e-12)
     with pytest.raises(MdptkError, match=r"no Beta distribution has mean 0\.5 and variance 0\.25, of 2 rates"):
         beta_moments(np.array([0.0, 1.0]))
+
+
+@given(st.integers(2, 6), st.integers(0, 1000))
+@settings(max_examples=15)
+def test_the_least_sampled_action_keeps_frequencies_right(A, seed):
+    pi = np.random.default_rng(seed).dirichlet(np.ones(A))
+    n = np.zeros(A)
+    for t in range(1, 120):
+        n[least_sampled(pi, n)] += 1
+        off = n - t * pi
+        assert -(A - 1) - 1e-9 <= off.min() <= off.max() <= 1 + 1e-9
+
+
+def test_robust_on_policy_sampling():
+    """Its correction is minus the gradient of the log-likelihood, by differences; the data are nearer to the policy."""
+    rng = np.random.default_rng(0)
+    theta, n, step = rng.normal(size=3), np.array([5.0, 1.0, 2.0]), 1e-6
+    pi = exact.softmax(theta)
+    likelihood = [(n / n.sum()) @ exact.log_softmax(theta + e) for e in (*step * np.eye(3), *-step * np.eye(3))]
+    slope = (np.array(likelihood[:3]) - likelihood[3:]) / (2 * step)
+    np.testing.assert_allclose(slope, n / n.sum() - pi, atol=1e-8)
+    np.testing.assert_allclose(ros_policy(theta, n, 2.0), exact.softmax(theta - 2.0 * slope), rtol=1e-7)
+    np.testing.assert_array_equal(ros_policy(theta, np.zeros(3), 2.0), pi)
+    assert ros_policy(theta, n, 1e6)[least_sampled(pi, n)] == pytest.approx(1)
+    error = {}
+    for alpha in (0.0, 20.0):
+        counts = np.zeros((200, 3))
+        for _ in range(100):
+            u = rng.random((200, 1))
+            a = (u > np.cumsum(ros_policy(np.tile(theta, (200, 1)), counts, alpha), -1)).sum(-1)
+            counts[np.arange(200), np.minimum(a, 2)] += 1
+        error[alpha] = ((counts / 100 - pi) ** 2).sum(-1).mean()
+    assert error[0.0] == pytest.approx(pi @ (1 - pi) / 100, rel=0.3)  # multinomial; 200 repeats
+    assert error[20.0] < error[0.0] / 5
