@@ -23,6 +23,7 @@ from mdptk.core.games import MarkovGame, MatrixGame
 from mdptk.core.models import MDP, FiniteHorizonMDP, PolicyEvaluation
 from mdptk.core.robust import RobustMDP
 from mdptk.core.total import TotalRewardMDP
+from mdptk.core.utilities import UtilityMDP
 from mdptk.theory import Theorem
 from mdptk.theory.lower_bound import LowerBound
 
@@ -41,6 +42,7 @@ MODELS = {
         RobustMDP,
         MatrixGame,
         MarkovGame,
+        UtilityMDP,
     )
 }
 SHAPES = 6  # of problems, for which a learner is compiled

@@ -30,6 +30,7 @@ from mdptk.core.models import CMDP, MDP, Array, AverageRewardMDP, FiniteHorizonM
 from mdptk.core.robust import L1, Finite, Interval, RobustMDP
 from mdptk.core.run import Run, run
 from mdptk.core.total import TotalRewardMDP
+from mdptk.core.utilities import Divergence, Exploration, Imitation, Penalty, UtilityMDP
 from mdptk.problems.constrained import budgets_with_slack
 from mdptk.theory import check
 
@@ -216,6 +217,24 @@ def markov_games(draw: Any, *, max_S: int = 3, max_A: int = 3) -> MarkovGame:
 
 
 @st.composite
+def utility_mdps(draw: Any, *, max_S: int = 4, max_A: int = 3) -> UtilityMDP:
+    """Exploration, imitation (of what can be met, or not), likelihood and soft constraints on discounted models."""
+    mdp = draw(mdps(max_S=max_S, max_A=max_A, gammas=(0.0, 0.3, 0.9)))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    target = rng.dirichlet(np.full(mdp.S * mdp.A, 0.3)).reshape(mdp.S, mdp.A)
+    match draw(st.sampled_from(["explore", "imitate", "likely", "penalise"])):
+        case "explore":
+            return UtilityMDP(mdp, Exploration(draw(st.sampled_from([0.01, 0.1, 1.0]))))
+        case "imitate":
+            return UtilityMDP(mdp, Imitation(target))
+        case "likely":
+            return UtilityMDP(mdp, Divergence(target, draw(st.sampled_from([0.1, 1.0]))))
+        case _:
+            c = draw(_rewards((draw(st.integers(1, 2)), mdp.S, mdp.A)))
+            return UtilityMDP(mdp, Penalty(mdp.r, c, rng.random(len(c)), draw(st.sampled_from([0.1, 10.0]))))
+
+
+@st.composite
 def policies(draw: Any, problem: MDP | FiniteHorizonMDP) -> Array:
     """Policies of a model: random, almost deterministic, deterministic."""
     return draw(_distributions(problem.r.shape))
@@ -242,6 +261,7 @@ def problems(kind: type) -> st.SearchStrategy:
         RobustMDP: robust_mdps,
         MatrixGame: matrix_games,
         MarkovGame: markov_games,
+        UtilityMDP: utility_mdps,
     }
     if kind not in known:
         raise MdptkError(f"no strategy for {kind.__name__}; there are {', '.join(k.__name__ for k in known)}")
@@ -490,6 +510,11 @@ def _hidden_variants(problem: Any) -> tuple[Any, Any]:
         pi = np.concatenate([problem.pi, problem.pi[:1]])
         Phi, D = np.concatenate([problem.Phi, problem.Phi[:1]]), np.append(problem.D, 0.0)
         return tuple(PolicyEvaluation(mdp, pi, Phi, D) for mdp in (one, two))  # type: ignore[return-value]
+    if isinstance(problem, UtilityMDP):
+        u, shape = problem.utility, (problem.S, problem.A)
+        tables = {f.name: getattr(u, f.name) for f in fields(u) if np.shape(getattr(u, f.name))[-2:] == shape}
+        u = replace(u, **{k: np.concatenate([x, 0 * x[..., :1, :]], -2) for k, x in tables.items()})
+        return tuple(UtilityMDP(mdp, u) for mdp in _hidden_variants(problem.mdp))  # type: ignore[return-value]
     if isinstance(problem, EpisodicCMDP | ConservativeMDP):
         one, two = _hidden_variants(problem.mdp)
         wider = {"safe": 1, "c": 2} if isinstance(problem, EpisodicCMDP) else {"baseline": 1}

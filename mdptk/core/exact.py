@@ -567,4 +567,8 @@ def truth(problem: Any) -> Truth:
         from mdptk.core.minimax import game_optimal
 
         return Truth(problem, game_optimal(problem))
+    from mdptk.core.utilities import UtilityMDP, utility_optimal  # built on this module, too
+
+    if isinstance(problem, UtilityMDP):
+        return Truth(problem, utility_optimal(problem))
     return Truth(problem, optimal(problem))

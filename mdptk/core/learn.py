@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mdptk.core import exact, oracles
+from mdptk.core import exact, oracles, utilities
 from mdptk.core.algorithm import Learner
 from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.constrained import ConservativeMDP, EpisodicCMDP
@@ -58,6 +58,12 @@ for _cls in (
     oracles.Transitions,
     BernoulliBandit,
     oracles.Bandit,
+    utilities.UtilityMDP,
+    utilities.Exploration,
+    utilities.Imitation,
+    utilities.Divergence,
+    utilities.Penalty,
+    oracles.UtilityTrajectories,
 ):
     _register(_cls)
 

@@ -15,6 +15,7 @@ from mdptk.core import exact
 from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.constrained import ConservativeMDP, EpisodicCMDP
 from mdptk.core.models import MDP, Array, AverageRewardMDP, FiniteHorizonMDP, PolicyEvaluation, is_sparse
+from mdptk.core.utilities import UtilityMDP
 
 
 def cumulative(p: Array) -> Array:
@@ -286,16 +287,52 @@ class Trajectories:
         ``u[:, t, 0]`` draws the state at time t and ``u[:, t, 1]`` its action. Returns the states, (N, T + 1), and the
         actions, (N, T).
         """
-        import jax
-        import jax.numpy as jnp
+        return _follow(self._next, self._first, pi, u)
 
-        def move(s: Any, u: Any) -> Any:
-            a = choose(pi[s], u[0][:, 1])
-            return invert(self._next[s, a], u[1][:, 0]), (s, a)
 
-        u = jnp.swapaxes(u, 0, 1)
-        last, (s, a) = jax.lax.scan(move, invert(self._first, u[0, :, 0]), (u[:-1], u[1:]))
-        return jnp.concatenate([s, last[None]]).T, a.T
+def _follow(after: Any, first: Any, pi: Any, u: Any) -> tuple[Any, Any]:
+    import jax
+    import jax.numpy as jnp
+
+    def move(s: Any, u: Any) -> Any:
+        a = choose(pi[s], u[0][:, 1])
+        return invert(after[s, a], u[1][:, 0]), (s, a)
+
+    u = jnp.swapaxes(u, 0, 1)
+    last, (s, a) = jax.lax.scan(move, invert(first, u[0, :, 0]), (u[:-1], u[1:]))
+    return jnp.concatenate([s, last[None]]).T, a.T
+
+
+@dataclass(frozen=True, eq=False)
+class UtilityTrajectories:
+    """Trajectories of a discounted model, as in `Trajectories`; the utility of occupancies is known."""
+
+    model: ClassVar[type] = UtilityMDP
+
+    utility: Any
+    gamma: Any
+    _next: Any
+    _first: Any
+
+    @classmethod
+    def of(cls, problem: UtilityMDP) -> UtilityTrajectories:
+        """The oracle of `problem`."""
+        mdp = problem.mdp
+        return cls(problem.utility, mdp.gamma, cumulative(mdp.P), cumulative(mdp.rho))
+
+    @property
+    def S(self) -> int:
+        """Number of states."""
+        return self._next.shape[0]
+
+    @property
+    def A(self) -> int:
+        """Number of actions."""
+        return self._next.shape[1]
+
+    def follow(self, pi: Any, u: Any) -> tuple[Any, Any]:
+        """Trajectories of T steps under ``pi[s, a]``: see `Trajectories.follow`."""
+        return _follow(self._next, self._first, pi, u)
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,7 @@ from mdptk.solve.solution import (
     GameSolution,
     RobustSolution,
     Solution,
+    UtilitySolution,
 )
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "RobustSolution",
     "ShardedMDP",
     "Solution",
+    "UtilitySolution",
     "certify",
     "front",
     "on_mesh",

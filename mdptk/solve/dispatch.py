@@ -15,6 +15,7 @@ from mdptk.core.matrix_free import MatrixFree
 from mdptk.core.models import CMDP, MDP, AverageRewardMDP, FiniteHorizonMDP
 from mdptk.core.robust import RobustMDP
 from mdptk.core.total import TotalRewardMDP
+from mdptk.core.utilities import UtilityMDP
 from mdptk.solve import _average, _total
 from mdptk.solve._anderson import anderson
 from mdptk.solve._backward_induction import backward_induction
@@ -31,6 +32,7 @@ from mdptk.solve._policy_iteration import policy_iteration
 from mdptk.solve._robust import robust_policy_iteration
 from mdptk.solve._sparse import compiled
 from mdptk.solve._topological import topological, without_return
+from mdptk.solve._utility import solve_utility
 from mdptk.solve._value_iteration import value_iteration
 from mdptk.solve.solution import AverageSolution, RobustSolution, Solution, Unsupported
 
@@ -61,6 +63,7 @@ METHODS: dict[type, dict[str, Callable[..., Any]]] = {
     CMDP: {"lp": solve_constrained},
     RobustMDP: {"vi": value_iteration, "pi": robust_policy_iteration},
     MatrixFree: {"anderson": anderson_backup, "vi": value_iteration_backup},
+    UtilityMDP: {"conic": solve_utility},
 }
 DENSE_SOLVE = 500  # states up to which a dense linear solve takes milliseconds
 FEW = 200  # states up to which a sparse one does
@@ -103,7 +106,8 @@ def solve(problem: Any, *, tol: float = 1e-8, method: str = "auto", exact: bool 
         Value, policy, and bounds that hold for the stored numbers, rounding included: see `mdptk.solve.certificates`.
         For `CMDP` (discounted, with stages, or of the average reward, where a model that is not unichain may end in
         NotConverged) a `ConstrainedSolution`: bounds on the optimal return, multipliers, occupancy, violation. For
-        `RobustMDP` a `RobustSolution`, with the worst kernel; for games a `GameSolution`, with both strategies; for
+        `RobustMDP` a `RobustSolution`, with the worst kernel; for `UtilityMDP` a `UtilitySolution`, with the occupancy
+        and the reward that proves the upper bound; for games a `GameSolution`, with both strategies; for
         `AverageRewardMDP` an `AverageSolution`: bounds on the gain of each first state, and the bias of the policy.
 
     Raises
@@ -150,7 +154,7 @@ def solve(problem: Any, *, tol: float = 1e-8, method: str = "auto", exact: bool 
     if methods is None:
         known = ", ".join(kind.__name__ for kind in (*METHODS, MatrixGame, MarkovGame))
         raise Unsupported(f"solve has no method for {type(problem).__name__}; it solves {known}")
-    model = problem.mdp if isinstance(problem, CMDP) else problem
+    model = problem.mdp if isinstance(problem, CMDP | UtilityMDP) else problem
     if not isinstance(problem, MatrixFree) and model.r.ndim != 2 + isinstance(model, FiniteHorizonMDP):
         raise InvalidModel(f"solve takes one model at a time, not {problem!r}")
     method, reason = _choose(problem, methods) if method == "auto" else (method, "asked for")
@@ -160,6 +164,8 @@ def solve(problem: Any, *, tol: float = 1e-8, method: str = "auto", exact: bool 
         if isinstance(problem, CMDP):
             answer = solve_constrained(problem, tol)
             return replace(answer, seconds=time.perf_counter() - start, reason=reason)
+        if isinstance(problem, UtilityMDP):
+            return replace(solve_utility(problem, tol, reason), seconds=time.perf_counter() - start)
         b, iterations = methods[method](problem, tol)
     value = b.lower + (b.upper - b.lower) / 2
     policy = one_hot(b.actions, problem.shape[1] if isinstance(problem, MatrixFree) else problem.A)

@@ -140,6 +140,25 @@ class RobustSolution(Solution):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class UtilitySolution(Solution):
+    r"""The largest utility of an occupancy between two bounds, and a policy that attains the lower one.
+
+    Here `value`, `lower` and `upper` are numbers, of shape (): `lower` is :math:`F(x^\pi)` of `policy`, which may be
+    stochastic, and `upper` is the dual function at `reward`. Up to the rounding of F itself they are proved.
+
+    Attributes
+    ----------
+    occupancy
+        ``x[s, a]`` of `policy`, normalised to sum to one.
+    reward
+        The gradient of F there: the reward per step for which `policy` is optimal up to the width.
+    """
+
+    occupancy: Array
+    reward: Array
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class GameSolution(Solution):
     r"""The value of a zero-sum game between two bounds, and a strategy of each player that proves one of them.
 

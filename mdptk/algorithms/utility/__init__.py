@@ -1,0 +1,1 @@
+"""General utilities: concave functions of the occupancy measure."""
