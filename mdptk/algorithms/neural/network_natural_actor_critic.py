@@ -84,7 +84,7 @@ class NetworkNaturalActorCritic(Learner[Trajectories, State]):
     eta_v: NonNegative = 0.1
     K: Count = 3
     N: Count = 4
-    T: Count = 8
+    T: Count = 4
     hidden: Count = 8
     n: Annotated[int | None, Range(1, np.inf, "low")] = None
 
@@ -109,9 +109,11 @@ class NetworkNaturalActorCritic(Learner[Trajectories, State]):
         v, at = values(critic, Phi, oracle.gamma)[s], s[:, :-1]
         A = gae(oracle.r[at, a], v, self.lam, oracle.gamma)
         root = jnp.broadcast_to(jnp.sqrt(oracle.gamma ** jnp.arange(self.T) / self.N), A.shape).ravel()
-        scores = jax.jacrev(lambda net: log_policy(net, Phi)[at, a].ravel() * root)(net)
-        y, J = A.ravel() * root, jnp.concatenate([x.reshape(len(root), -1) for x in scores], 1)
-        g, w = (Network(*(jnp.tensordot(z, x, 1) for x in scores)) for z in (y, ridge(J, y, self.damping)))
+        score = jax.vmap(jax.grad(lambda net, phi, a: log_policy(net, phi)[a]), (None, 0, 0))
+        scores = score(net, Phi[at.ravel()], a.ravel())
+        J = root[:, None] * jnp.concatenate([x.reshape(len(root), -1) for x in scores], 1)
+        y = root * A.ravel()
+        g, w = (Network(*(jnp.tensordot(root * z, x, 1) for x in scores)) for z in (y, ridge(J, y, self.damping)))
         critic = regress(critic, Phi, oracle.gamma, at, A + v[:, :-1], self.eta_v, self.K)
         product = sum((x * d).sum() for x, d in zip(w, g, strict=True))
         square, scale = sum((x**2).sum() for x in w), y @ y * (J**2).sum() / self.damping
