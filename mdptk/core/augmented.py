@@ -97,7 +97,7 @@ def terminated(problem: CMDP, p: float = 1.0, worst: Array | None = None) -> MDP
 
     and with :math:`\delta` a run comes to one more, absorbing state, the last. So an ordinary discounted problem is all
     there is to solve. What that guarantees, for rewards in :math:`[0, R]`, :math:`p = 1` and a cost at which a run
-    surely ends: whoever earns as much as a policy that never pays, :math:`V`, has
+    surely ends: a policy that earns as much here as one that never pays, :math:`V`, has
 
     .. math:: \mathbb{E}[\gamma^\tau] \le 1 - (1 - \gamma) V / R
 

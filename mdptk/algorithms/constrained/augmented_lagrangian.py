@@ -21,7 +21,9 @@ of the dual function decides.
 
 That it is the proximal point method is due to Rockafellar [rockafellar1976augmented]; the rates are those of that
 method. A step is solved exactly: best policies at a price are added one by one, and mixed by a quadratic program, until
-none is better. Proof: ``proofs/constrained/augmented_lagrangian.py``.
+none is better.
+
+Proof: ``proofs/constrained/augmented_lagrangian.py``.
 
 >>> from mdptk.core.run import run
 >>> from mdptk.problems.constrained import constrained_two_state

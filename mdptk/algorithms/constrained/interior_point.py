@@ -17,7 +17,9 @@ counts, and it can be used at any time. The gap to the multipliers' bound is *ex
 slows it down.
 
 The step is that of the short-step method of chapter 5 of Wright [wright1997primal]. States that the uniform policy does
-not come to are left out. Proof: ``proofs/constrained/interior_point.py``.
+not come to are left out.
+
+Proof: ``proofs/constrained/interior_point.py``.
 
 >>> from mdptk.core.run import run
 >>> from mdptk.problems.constrained import constrained_two_state

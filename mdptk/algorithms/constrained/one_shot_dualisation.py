@@ -16,7 +16,9 @@ known function, the policy follows from the multipliers, and what oscillates wit
 policies. How far :math:`\pi_t` is from a solution of the problem without penalty is another question, of :math:`\beta`.
 
 That one minimisation replaces the primal-dual loop is due to Huang et al. [huang2024oneshot] (MoCAN; PeCAN for rewards
-that are read off policies, see `mdptk.core.alignment`). Proof: ``proofs/constrained/one_shot_dualisation.py``.
+that are read off policies, see `mdptk.core.alignment`).
+
+Proof: ``proofs/constrained/one_shot_dualisation.py``.
 
 >>> from mdptk.core.run import run
 >>> from mdptk.problems.constrained import safe_answers

@@ -23,8 +23,10 @@ one for :math:`K_P = 0`; the tests hold the run against it.
 The controller is that of Stooke, Achiam and Abbeel [stooke2020responsive]; natural policy gradient takes the place of
 their learner. The conservative augmented Lagrangian of Wu et al. [wu2024offpolicy], with exact costs, plays
 :math:`[\lambda + c\,e_t]_+` and moves :math:`\lambda` by :math:`\eta_\lambda e_t`: away from the boundary this
-controller with :math:`K_I = \eta_\lambda,\ K_P = c - \eta_\lambda`. So plain descent-ascent, c = 0, is one with a
-*negative* proportional term, which is why it spirals outward. Proof: ``proofs/constrained/pid_lagrangian.py``.
+controller with :math:`K_I = \eta_\lambda,\ K_P = c - \eta_\lambda` (see ConservativeAugmentedLagrangian). So plain
+descent-ascent, c = 0, is one with a *negative* proportional term, which is why it spirals outward.
+
+Proof: ``proofs/constrained/pid_lagrangian.py``.
 
 >>> from mdptk.core.run import run
 >>> from mdptk.problems.constrained import paradoxical
@@ -54,12 +56,18 @@ from mdptk.theory.stock_constrained import (
     MEASURES,
     average_violation,
     excess,
-    lagrangian_advantage,
-    lagrangian_rounding,
     last,
     optimum,
     returns_rounding,
     slater_condition,
+)
+from mdptk.theory.stock_energy import (
+    kl_to_optimal,
+    mean_log_normaliser,
+    normaliser_rounding,
+    policy_rounding,
+    price_rounding,
+    saddle_error,
 )
 from mdptk.theory.symbols import eta, t
 
@@ -72,25 +80,6 @@ class State(NamedTuple):
     integral: Array  # (m,)
     excess: Array  # (m,)
     lam: Array  # (m,)
-
-
-# what is measured: against the policy that `solve` certifies, in the states that it visits ---------------------
-
-
-def _visits(run: Run) -> Array:
-    return exact.occupancy(run.problem.mdp, optimum(run.problem).policy)
-
-
-def _kl(run: Run) -> Array:
-    star = optimum(run.problem).policy
-    log_star = np.log(np.where(star > 0, star, 1))
-    return (star * (log_star - run["log_pi"])).sum(-1) @ _visits(run)
-
-
-def _log_normaliser(run: Run) -> Array:
-    moved = run["log_pi"] + run.alg.eta / (1 - run.problem.gamma) * lagrangian_advantage(run)
-    top = moved.max(-1)
-    return (top + np.log(np.exp(moved - top[..., None]).sum(-1))) @ _visits(run)
 
 
 def _lagrangian_gap(run: Run) -> Array:
@@ -106,30 +95,24 @@ def _lag(run: Run) -> Array:
 
 def _energy(run: Run) -> Array:
     off = _lag(run) - optimum(run.problem).multipliers / run.alg.K_I
-    return _kl(run) + run.alg.eta * run.alg.K_I / 2 * (off**2).sum(-1)
-
-
-def _policy_rounding(run: Run) -> Array:
-    """Of log-probabilities that were normalised t times, in a mean over states."""
-    return 16 * EPS * (1 + run.t) * (1 + np.maximum.accumulate(abs(run["log_pi"]).max((-2, -1)), axis=1))
+    return kl_to_optimal(run, run.problem) + run.alg.eta * run.alg.K_I / 2 * (off**2).sum(-1)
 
 
 def _gap_rounding(run: Run) -> Array:
-    return 2 * lagrangian_rounding(run) + 2 * returns_rounding(run.problem) * (1 + run["lam"].sum(-1))
+    return 4 * price_rounding(run, "lam")
 
 
-def _saddle_error(run: Run) -> Array:
-    """How far the certified policy and multipliers are from a saddle point, at the prices of a run."""
-    found = optimum(run.problem)
-    return found.width + found.violation * (run["lam"].sum(-1) + found.multipliers.sum())
-
-
-KL = Quantity("KL", _kl, latex=r"\mathrm{KL}_{d^*}(\pi^*\|\pi_{%t})", rounding=_policy_rounding)
+KL = Quantity(
+    "KL",
+    lambda run: kl_to_optimal(run, run.problem),
+    latex=r"\mathrm{KL}_{d^*}(\pi^*\|\pi_{%t})",
+    rounding=policy_rounding,
+)
 log_normaliser = Quantity(
     "log_normaliser",
-    _log_normaliser,
+    lambda run: mean_log_normaliser(run, run.problem, "lam"),
     latex=r"\mathbb{E}_{s\sim d^*}[\log Z_{%t}(s)]",
-    rounding=lambda run: 2 * run.alg.eta / (1 - run.problem.gamma) * lagrangian_rounding(run) + 16 * EPS,
+    rounding=lambda run: normaliser_rounding(run, "lam"),
 )
 lagrangian_gap = Quantity(
     "lagrangian_gap",
@@ -142,8 +125,8 @@ W = Quantity(
     _energy,
     latex=r"W_{%t}",
     rounding=lambda run: (
-        _policy_rounding(run)
-        + run.alg.eta * (_saddle_error(run) + _gap_rounding(run))
+        policy_rounding(run)
+        + run.alg.eta * (saddle_error(run, run.problem, "lam") + _gap_rounding(run))
         + run.alg.eta * returns_rounding(run.problem) * run.alg.K_I * (1 + run.t) * (1 + run["integral"].sum(-1))
     ),
 )
