@@ -28,6 +28,8 @@ def quadratic_on_simplex(R: Array, q: Array, k: int) -> tuple[Array, Array, floa
     array([0.25, 0.75])
     """
     rows, n = R.shape
+    unit = float(abs(q).max()) or 1.0
+    R, q = R / np.sqrt(unit), q / unit  # the same z, whatever the units of q
     a = (np.arange(n) < k).astype(float)
     z, free = np.zeros(n), np.zeros(n, dtype=bool)
     z[0], free[0] = 1.0, True
@@ -40,8 +42,8 @@ def quadratic_on_simplex(R: Array, q: Array, k: int) -> tuple[Array, Array, floa
         right = np.concatenate([q[f], np.zeros(rows), [1.0]])
         x = np.linalg.lstsq(M, right)[0]
         flat, y = right - M @ x, x[len(f) : -1]
-        size = 1 + (abs(q) + abs(R).T @ abs(y)).max()
-        whole = abs(flat).max() <= 1e-10 * size
+        size = (abs(q) + abs(R).T @ abs(y)).max()
+        whole = abs(flat).max() <= 1e-10 * max(size, 1.0)
         d = x[: len(f)] - z[f] if whole else flat[: len(f)]
         down = d < 0
         most = np.where(down, z[f] / np.where(down, -d, 1.0), np.inf)
@@ -53,7 +55,7 @@ def quadratic_on_simplex(R: Array, q: Array, k: int) -> tuple[Array, Array, floa
         z[f] = x[: len(f)]
         up = np.where(free, -np.inf, q - y @ R - x[-1] * a)
         gain = float(up.max())
-        if gain <= 16 * n * np.finfo(float).eps * size:
-            return z, y, float(x[-1])
+        if gain <= 4 * (rows + 1) * np.finfo(float).eps * size:
+            return z, y * np.sqrt(unit), float(x[-1]) * unit
         free[up.argmax()] = True
     raise NotConverged(f"the active set of {n} variables did not settle", gain)

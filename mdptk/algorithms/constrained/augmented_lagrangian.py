@@ -85,9 +85,9 @@ def _dual(run: Run, name: str) -> Array:
 
 
 def _resolution(problem: CMDP, eta: float, lam: Array) -> Any:
-    """Rounding error of a Lagrangian at prices that are eta times what is spent, itself a rounded number."""
+    """Rounding error of a Lagrangian, of m + 1 terms, at prices that are eta times what is spent, a rounded number."""
     spread = np.ptp(problem.c, axis=(1, 2)).sum() / (1 - problem.gamma)
-    return 2 * returns_rounding(problem) * (1 + lam.sum(-1) + eta * spread)
+    return 2 * (problem.m + 1) * returns_rounding(problem) * (1 + lam.sum(-1) + eta * spread)
 
 
 def _price_rounding(run: Run, name: str) -> Array:

@@ -18,8 +18,9 @@ above half of the step of the multipliers.** And what caution buys is exact: the
 :math:`\kappa` less.
 
 The method is that of Wu et al. [wu2024offpolicy], whose :math:`\kappa` is k standard deviations of an ensemble of
-cost critics; here costs are exact and it is a number. Proof:
-``proofs/constrained/conservative_augmented_lagrangian.py``.
+cost critics; here costs are exact and it is a number.
+
+Proof: ``proofs/constrained/conservative_augmented_lagrangian.py``.
 
 >>> from mdptk.core.run import run
 >>> from mdptk.problems.constrained import paradoxical

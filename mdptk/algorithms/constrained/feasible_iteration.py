@@ -15,8 +15,9 @@ or take a cost of 0 and 1), or if :math:`\gamma` is near enough to one for the s
 found exactly, after as many steps as there are states at most.
 
 The operator is that of FISOR, Zheng et al. [zheng2024fisor], after Fisac et al. [fisac2019bridging], against the worst
-possible successor. `mdptk.core.safety` finds the same set on the graph. Proof:
-``proofs/constrained/feasible_iteration.py``.
+possible successor. `mdptk.core.safety` finds the same set on the graph.
+
+Proof: ``proofs/constrained/feasible_iteration.py``.
 
 >>> from mdptk.core.run import run
 >>> from mdptk.problems.constrained import hazard_gridworld

@@ -14,7 +14,7 @@ from collections import Counter
 import numpy as np
 
 from mdptk import registry
-from mdptk.core.errors import Infeasible
+from mdptk.core.errors import Infeasible, NotConverged
 from mdptk.core.models import CMDP, MDP
 from mdptk.core.run import run
 from mdptk.problems.constrained import budgets_with_slack
@@ -44,6 +44,9 @@ def judge(seed, classes):
             result = run(cls(), problem, STEPS)
         except Infeasible as error:
             yield (cls.__name__, "*", "infeasible"), str(error) if feasible or SAYS not in str(error) else ""
+            continue
+        except NotConverged as error:
+            yield (cls.__name__, "*", "not converged"), str(error)
             continue
         for v in check(result, skip_unmet=True):
             wrong = v.ok is False and v.theorem.status == "proved"
