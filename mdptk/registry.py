@@ -20,6 +20,7 @@ from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.constrained import ConservativeMDP, EpisodicCMDP
 from mdptk.core.errors import MdptkError
 from mdptk.core.games import MarkovGame, MatrixGame
+from mdptk.core.inverse import HiddenCosts, HiddenReward, SharedConstraint
 from mdptk.core.models import MDP, FiniteHorizonMDP, PolicyEvaluation
 from mdptk.core.robust import RobustMDP
 from mdptk.core.total import TotalRewardMDP
@@ -37,6 +38,9 @@ MODELS = {
         models.CMDP,
         EpisodicCMDP,
         ConservativeMDP,
+        HiddenCosts,
+        HiddenReward,
+        SharedConstraint,
         PolicyEvaluation,
         BernoulliBandit,
         RobustMDP,

@@ -31,8 +31,8 @@ import jax.numpy as jnp
 
 from mdptk.core import exact
 from mdptk.core.algorithm import Fraction, Learner, Measure, Positive
+from mdptk.core.counted import best_value, bonus, empirical, start_values, trade_off, values
 from mdptk.core.errors import MdptkError
-from mdptk.core.optimism import best_value, bonus, empirical, start_values, trade_off, values
 from mdptk.core.oracles import EpisodicCosts
 from mdptk.core.run import Run
 from mdptk.theory import Asymptotic, Cite, Quantity, Theorem, WithProbability

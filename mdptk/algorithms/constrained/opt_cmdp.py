@@ -36,8 +36,8 @@ from sympy import log, sqrt
 
 from mdptk.core import exact
 from mdptk.core.algorithm import Fraction, Learner, Measure
+from mdptk.core.counted import bonus, empirical, trade_off, values
 from mdptk.core.errors import MdptkError
-from mdptk.core.optimism import bonus, empirical, trade_off, values
 from mdptk.core.oracles import EpisodicCosts
 from mdptk.theory import Cite, Quantity, Theorem, WithProbability
 from mdptk.theory.stock_online import (

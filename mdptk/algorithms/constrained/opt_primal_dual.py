@@ -6,9 +6,9 @@ r"""OptPrimalDual-CMDP: one mirror step of the policy and one of the prices in e
    \qquad
    \lambda_{k+1} = \big[\lambda_k + \eta_\lambda (\hat V_{c,k}(\rho) - b)\big]_+,
 
-with :math:`\hat Q_r = \min\{H-h+1,\, r + \hat P \hat V_r + \beta\}` and
-:math:`\hat Q_c = \max\{0,\, c + \hat P \hat V_c - \beta\}` the values of :math:`\pi_k` in the counted model, raised and lowered by the bonus of OptCMDP. No program is
-solved, and any number of constraints will do. What is lost is the strength of the statement: the bounds are for the
+with :math:`\hat Q_r = \min\{H-h+1,\, r + \hat P \hat V_r + \beta\}` and :math:`\hat Q_c = \max\{0,\, c + \hat P \hat
+V_c - \beta\}` the values of :math:`\pi_k` in the counted model, raised and lowered by the bonus of OptCMDP. No program
+is solved, and any number of constraints will do. What is lost is the strength of the statement: the bounds are for the
 weak regret and the weak violation, where an episode that overspends is made up for by one that saves.
 
 Both bounds below are of a run, with what happened in it on the right side: the prices that were reached, and what the
@@ -34,7 +34,7 @@ from sympy import log
 
 from mdptk.core import exact
 from mdptk.core.algorithm import Fraction, Learner, Measure, Positive
-from mdptk.core.optimism import bonus, empirical, start_values, values
+from mdptk.core.counted import bonus, empirical, start_values, values
 from mdptk.core.oracles import EpisodicCosts
 from mdptk.theory import Cite, Quantity, Theorem, WithProbability
 from mdptk.theory.stock_online import (

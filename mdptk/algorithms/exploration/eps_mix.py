@@ -29,8 +29,8 @@ import jax.numpy as jnp
 
 from mdptk.core import exact
 from mdptk.core.algorithm import Fraction, Learner, Measure
+from mdptk.core.counted import bonus, empirical, greedy_values, start_values, values
 from mdptk.core.exact import Truth
-from mdptk.core.optimism import bonus, empirical, greedy_values, start_values, values
 from mdptk.core.oracles import EpisodicBaseline
 from mdptk.theory import Theorem
 from mdptk.theory.stock_conservative import THEOREMS, measures

@@ -11,7 +11,7 @@ j = 0, the optimistic policy is played; if it is for the baseline itself, the ba
 
 Two neighbours in this list differ in one stage only. That is why they can be mixed: the value is linear in what is done
 in one stage, so the mixture is worth exactly the floor, while a mixture of two policies in all stages at once may be
-worth less than either. The bounds are those of the L1 ball (`mdptk.core.optimism`), and the lower one is not cut off at
+worth less than either. The bounds are those of the L1 ball (`mdptk.core.counted`), and the lower one is not cut off at
 zero, which would bend the line.
 
 After Li, Huang, Shen and Yang [li2023conservative], whose bonus is Bernstein's. Proof:
@@ -33,7 +33,7 @@ import jax.numpy as jnp
 
 from mdptk.core import exact
 from mdptk.core.algorithm import Fraction, Learner, Measure
-from mdptk.core.optimism import bonus, empirical, greedy_values, start_values, values
+from mdptk.core.counted import bonus, empirical, greedy_values, start_values, values
 from mdptk.core.oracles import EpisodicBaseline
 from mdptk.theory import Theorem
 from mdptk.theory.stock_conservative import THEOREMS, measures

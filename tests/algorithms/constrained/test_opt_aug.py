@@ -36,7 +36,7 @@ def test_plan_maximises_the_augmented_lagrangian():
     import jax
     import jax.numpy as jnp
 
-    from mdptk.core.optimism import start_values, trade_off, values
+    from mdptk.core.counted import start_values, trade_off, values
 
     rng = np.random.default_rng(1)
     P, g, rho = rng.dirichlet(np.ones(3), (3, 2)), rng.normal(size=(2, 3, 3, 2)), rng.dirichlet(np.ones(3))

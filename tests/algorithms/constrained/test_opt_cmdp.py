@@ -34,7 +34,7 @@ def test_plan_is_the_optimum_of_the_linear_program():
     import jax
     import jax.numpy as jnp
 
-    from mdptk.core.optimism import start_values, trade_off, values
+    from mdptk.core.counted import start_values, trade_off, values
 
     rng = np.random.default_rng(0)
     with jax.enable_x64(True):

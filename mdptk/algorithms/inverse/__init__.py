@@ -1,0 +1,1 @@
+"""Learning rewards and constraints from what experts do."""
