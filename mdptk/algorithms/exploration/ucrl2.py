@@ -34,8 +34,8 @@ import jax.numpy as jnp
 from sympy import log, pi, sqrt
 
 from mdptk.core.algorithm import Fraction, Learner, Measure
+from mdptk.core.counted import empirical
 from mdptk.core.exact import Truth
-from mdptk.core.optimism import empirical
 from mdptk.core.oracles import Stream
 from mdptk.core.plausible import extended_value_iteration
 from mdptk.core.run import Run
