@@ -19,7 +19,7 @@ from mdptk.falsify.score import Candidate, Score, in_slack, judge, judge_again
 from mdptk.theory import Theorem
 
 RUNS = 4000
-SLOWER = 300  # runs that take a linear program or two
+SLOWER = 120  # runs that take a linear program or two
 FEWER = 40  # runs of a learner, whose every shape is compiled
 LOSS = 0.005  # of the largest ratio may be lost for a simpler instance; half of an excess that is rounding
 
