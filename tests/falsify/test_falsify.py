@@ -377,7 +377,8 @@ KIND_OF = {"CMDP": "DualDescent.distance-to-the-multipliers", "RobustMDP": "Robu
 
 @pytest.mark.parametrize("kind", KIND_OF)
 def test_every_kind_of_model_is_searched(kind, tmp_path):
-    found = falsify(KIND_OF[kind], runs={"BernoulliBandit": 3, "CMDP": 12}.get(kind, 30), budget=1e9, out=tmp_path / "out")
+    runs = {"BernoulliBandit": 3, "CMDP": 12}.get(kind, 30)
+    found = falsify(KIND_OF[kind], runs=runs, budget=1e9, out=tmp_path / "out")
     assert isinstance(found, NotFound)
     assert type(found.problem).__name__ == kind
     assert found.ratio > 0.1
