@@ -24,7 +24,7 @@ Proof: ``proofs/mirror_descent/homotopic_pmd.py``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from sympy import Symbol, log
@@ -123,5 +123,5 @@ class HomotopicPMD(Solver[MDP, State]):
         return _state(x, problem.gamma**2 * state.tau)
 
 
-def _state(x: Array, tau: Array) -> State:
+def _state(x: Array, tau: Any) -> State:
     return State(x, tau, exact.cooled_softmax(x, tau))
