@@ -44,5 +44,5 @@ def test_a_product_that_is_a_quotient_is_seen_away_from_the_default():
     small = {"two_state": two_state()}
     check_exact_statement(GeometricPMD(), small, reference)
     assert varied(GeometricPMD(eta_0=1.0)) == GeometricPMD(eta_0=0.7)
-    with pytest.raises(AssertionError, match=r"differs from the loops on two_state, of Inverted\(eta_0=0.7\)"):
+    with pytest.raises(AssertionError, match=r"differs from the loops on two_state, of .*Inverted\(eta_0=0.7\)"):
         check_exact_statement(Inverted(), small, reference)
