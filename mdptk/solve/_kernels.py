@@ -100,15 +100,11 @@ if numba is not None:
 
 @_jit
 def dot(indices: Array, data: Array, v: Array, begin: Any, end: Any) -> Any:
-    """``sum(data[i] * v[indices[i]])`` from `begin` to `end`, on two accumulators so that additions overlap."""
-    half = (end - begin) >> np.uint64(1)
-    x, y = 0.0, 0.0
-    for i in range(begin, begin + half):
+    """``sum(data[i] * v[indices[i]])`` from `begin` to `end`: rows overlap, so one accumulator will do."""
+    x = 0.0
+    for i in range(begin, end):
         x += data[i] * v[indices[i]]
-        y += data[i + half] * v[indices[i + half]]
-    if begin + half + half < end:
-        x += data[end - np.uint64(1)] * v[indices[end - np.uint64(1)]]
-    return x + y
+    return x
 
 
 @_jit
@@ -334,14 +330,10 @@ def sweep(compact: tuple[Array, ...], gamma: float, res: Array, x: Array, y: Arr
 @_jit
 def dot32(indices: Array, data: Array, v: Array, begin: Any, end: Any) -> Any:
     """`dot` in float32."""
-    half = (end - begin) >> np.uint64(1)
-    x, y = np.float32(0), np.float32(0)
-    for i in range(begin, begin + half):
+    x = np.float32(0)
+    for i in range(begin, end):
         x += data[i] * v[indices[i]]
-        y += data[i + half] * v[indices[i + half]]
-    if begin + half + half < end:
-        x += data[end - np.uint64(1)] * v[indices[end - np.uint64(1)]]
-    return x + y
+    return x
 
 
 @_jit
