@@ -93,5 +93,6 @@ def utility_gradient(mdp: MDP, pi: Array, slope: Callable[[Array], Array]) -> Ar
     """
     d = exact.occupancy(mdp, pi)[..., None]
     w = slope(d * pi)
-    v = exact.evaluate(MDP(mdp.P, w, mdp.gamma, mdp.rho), pi)
+    P, _ = exact.chain(mdp, pi)
+    v = np.linalg.solve(np.eye(mdp.S) - mdp.gamma * P, (pi * w).sum(-1)[..., None])[..., 0]
     return d * (w + mdp.gamma * expect(mdp.P, v, mdp.A))

@@ -1,7 +1,8 @@
-r"""Quantities of log-linear policies that follow a linear fit f of the action values.
+r"""Quantities of policies that follow a fit f of the action values, which need not be good.
 
-States have fields ``theta[i]``, ``log_pi`` and ``pi[s, a]``, and of the step that led to them: the weights ``w[i]``,
-and the fit ``f[s, a]`` of the values of the policy before, so that :math:`\pi_t \propto \pi_{t-1} \exp(\eta f_t)`.
+States have fields ``log_pi`` and ``pi[s, a]`` and, if they are log-linear, ``theta[i]``; and of the step that led to
+them: the weights ``w[i]``, if any, and the fit ``f[s, a]`` of the values of the policy before, so that
+:math:`\pi_t \propto \pi_{t-1} \exp(\eta f_t)`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from mdptk.theory.stock_policy import optimal_visits
 
 def _rounding(run: Run) -> Array:
     """How far rounding may put log pi_t, (repeats, records): a sum over the features, and its normaliser."""
-    return 16 * EPS * (run.problem.A + abs(run["theta"]).sum(-1) + abs(run["log_pi"]).max((-2, -1)))
+    terms = abs(run["theta"]).sum(-1) if "theta" in run.out else 0.0
+    return 16 * EPS * (run.problem.A + terms + abs(run["log_pi"]).max((-2, -1)))
 
 
 def _mean_so_far(x: Array) -> Array:
@@ -47,7 +49,8 @@ def _misfit(run: Run) -> Array:
 
 
 def _misfit_rounding(run: Run) -> Array:
-    return 2 * value_rounding(run) + 32 * EPS * (abs(run["f"]).max((-2, -1)) + abs(run["w"]).sum(-1))
+    terms = abs(run["w"]).sum(-1) if "w" in run.out else _rounding(run) / EPS / run.alg.eta
+    return 2 * value_rounding(run) + 32 * EPS * (abs(run["f"]).max((-2, -1)) + terms)
 
 
 divergence = Quantity(

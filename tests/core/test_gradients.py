@@ -256,9 +256,13 @@ def test_leading_axes_are_free():
     for name, policies in CLASSES.items():
         theta = np.stack([parameters(name, i) for i in range(3)])
         together = policies.pullback(theta, gradient(mdp, policies(theta)))
+        slope = UTILITIES["distance to a demonstration"][1]
+        useful_together = utility_gradient(mdp, policies(theta), slope)
         for i in range(3):
             alone = policies.pullback(theta[i], gradient(mdp, policies(theta[i])))
             np.testing.assert_allclose(together[i], alone, rtol=1e-12, atol=1e-15)
+            one = utility_gradient(mdp, policies(theta[i]), slope)
+            np.testing.assert_allclose(useful_together[i], one, rtol=1e-11, atol=1e-15)
 
 
 def test_scores_are_those_of_log_probabilities():

@@ -27,15 +27,13 @@ Proof: ``proofs/planning/expectile_iteration.py``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Annotated, ClassVar, NamedTuple
 
 import numpy as np
 from sympy import Symbol
 
-from mdptk.core import exact
 from mdptk.core.algorithm import Range, Solver
-from mdptk.core.errors import NotConverged
+from mdptk.core.expectile import expectile, limit
 from mdptk.core.models import MDP, Array
 from mdptk.core.run import Run
 from mdptk.theory import Cite, Quantity, Start, Theorem, initial, previous
@@ -52,44 +50,6 @@ class State(NamedTuple):
 
     q: Array  # (..., S, A)
     v: Array  # (..., S)
-
-
-def expectile(q: Array, tau: float) -> tuple[Array, Array]:
-    """The expectile of ``q[..., a]`` under equal weights, for tau at least 1/2, and the weights whose mean it is.
-
-    It is the largest mean with weights tau on the k largest and 1 - tau on the others, over k = 1 .. A.
-    """
-    n = q.shape[-1]
-    order = np.argsort(-q, axis=-1)
-    top = np.cumsum(np.take_along_axis(q, order, -1), axis=-1)
-    k = np.arange(1, n + 1)
-    means = (tau * top + (1 - tau) * (top[..., -1:] - top)) / (tau * k + (1 - tau) * (n - k))
-    best = means.argmax(-1)[..., None]
-    ranks = np.argsort(order, axis=-1)
-    weights = np.where(ranks <= best, tau, 1 - tau)
-    return means.max(-1), weights / weights.sum(-1, keepdims=True)
-
-
-@lru_cache(maxsize=256)
-def limit(problem: MDP, tau: float) -> Array:
-    """The fixed point Q, by policy iteration over weights.
-
-    Raises
-    ------
-    NotConverged
-        If it does not settle within 1000 iterations.
-    """
-    (_, pi), gain = expectile(problem.r, tau), np.array(np.inf)
-    for _ in range(1000):
-        v = exact.evaluate(problem, pi)
-        q = problem.q(v)
-        best, greedy = expectile(q, tau)
-        gain = best - v
-        better = gain > exact.rounding(problem)
-        if not better.any():
-            return q
-        pi = np.where(better[..., None], greedy, pi)
-    raise NotConverged("policy iteration over weights did not settle in 1000 iterations", float(np.max(gain)))
 
 
 def _limit(run: Run) -> Array:

@@ -15,11 +15,10 @@ from mdptk.algorithms.planning.expectile_iteration import (
     NEARLY_OPTIMAL,
     ExpectileIteration,
     error,
-    expectile,
-    limit,
 )
 from mdptk.core import exact
 from mdptk.core.errors import InvalidHyperparameter
+from mdptk.core.expectile import expectile, limit
 from mdptk.problems.garnet import garnet
 from mdptk.testing import mdps
 

@@ -89,7 +89,14 @@ def test_the_errors_are_seen_one_by_one():
     assert estimation.values(few)[0, -1] < 1e-13
     assert bias.values(ridge)[0, -1] < 1e-8
     assert estimation.values(ridge)[0, -1] > 1e-2
-    assert TRANSFER.check(run(QNPG(eta=0.05, n=6), mdp, 400)).informative
+
+
+def test_the_bound_says_something_in_a_bandit():
+    """With W = 1 it is log(2) / (eta t) + eta / 2 there; elsewhere W makes it larger than the trivial bound."""
+    bandit = MDP([[[1.0], [1.0]]], [[1.0, 0.0]], 0.0)
+    verdict = TRANSFER.check(run(QNPG(eta=0.3, n=1), bandit, 40))
+    assert not verdict.vacuous
+    assert verdict.ratio > 0.1
 
 
 @given(mdps(max_S=4), st.data())

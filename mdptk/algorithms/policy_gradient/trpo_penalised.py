@@ -1,0 +1,177 @@
+r"""TRPO as its theorem has it: the surrogate is maximised with a penalty on the largest divergence, not a constraint.
+
+.. math::
+
+   \pi_{t+1} = \arg\max_p \; L_{\pi_t}(p) - C_t \max_s \mathrm{KL}(\pi_t(s) \,\|\, p(s)), \qquad
+   C_t = \frac{4 \epsilon_t \gamma}{(1-\gamma)^2}, \quad \epsilon_t = \max_{s,a} |A^{\pi_t}(s, a)|,
+   \qquad \pi_0 \text{ uniform}.
+
+What is maximised is a lower bound of the value that is exact at pi_t, so every step improves. That is the theorem; the
+trust region of `TRPO` is what one does instead, because these steps are very short. The more states move equally far,
+the less does the divergence of the largest cost: all states move by the same divergence delta,
+
+.. math::
+
+   \pi_{t+1}(a|s) = \nu_s\, \frac{\pi_t(a|s)}{\lambda_s - A^{\pi_t}(s, a)}, \qquad
+   \sum_s \frac{d^{\pi_t}_\rho(s)}{1-\gamma}\, \nu_s = C_t,
+
+and nu is what one more unit of divergence gains in a state. Newton's method finds lambda for delta, and then delta.
+Without discount C would be zero and the maximiser deterministic: C is taken to be epsilon at least. A state in which
+the policy takes what is best up to rounding is left as it is.
+
+Proof: ``proofs/policy_gradient/trpo_penalised.py``.
+
+>>> from mdptk.core.run import run
+>>> from mdptk.problems.riverswim import riverswim
+>>> run(PenalisedTRPO(), riverswim(), 3)["pi"].shape
+(1, 4, 6, 2)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from mdptk.core import exact
+from mdptk.core.algorithm import Solver
+from mdptk.core.errors import NotConverged
+from mdptk.core.models import MDP, Array
+from mdptk.theory import Cite, Start, Theorem, previous
+from mdptk.theory.stock_trust_region import epsilon, gained, largest_kl, surrogate_gain
+from mdptk.theory.symbols import gamma
+
+LEAST = 1.0  # of epsilon is the penalty at least: without one the maximiser is deterministic
+SEEN = 1e-13  # variance of the advantage, over epsilon^2, below which a state is left as it is
+NEAR = 1e-7  # a Newton step of this size leaves an error of its square
+
+
+class State(NamedTuple):
+    """Log-probabilities and the policy."""
+
+    log_pi: Array  # (..., S, A)
+    pi: Array  # (..., S, A)
+
+
+SCHULMAN = "schulman2015trust"
+ANYWHERE = Start("any positive policy", lambda state: state.log_pi, lambda alg, problem, x: _state(x))
+penalty = 4 * previous(epsilon) * gamma / (1 - gamma) ** 2 * largest_kl
+BOUND = Theorem(
+    name="monotonic improvement bound",
+    cite=Cite(SCHULMAN, "Theorem 1 with the relative entropy, equation (9)"),
+    reason="epsilon is the largest advantage of the policy that is left; values are sums of rewards",
+    consecutive=True,
+    lhs=gained,
+    rhs=surrogate_gain - penalty,
+    relation=">=",
+    silent="it compares two policies; if they are the same both sides are zero",
+    proof="policy_gradient/trpo_penalised",
+    starts=ANYWHERE,
+)
+MINORISATION = Theorem(
+    name="the penalty is paid",
+    cite=Cite(SCHULMAN, "Algorithm 1: the minorisation-maximisation step"),
+    consecutive=True,
+    lhs=surrogate_gain,
+    rhs=penalty,
+    relation=">=",
+    silent="staying is allowed; the maximiser is not worse, and a step that is three times as long is",
+    proof="policy_gradient/trpo_penalised",
+    starts=ANYWHERE,
+)
+MONOTONE = Theorem(
+    name="monotone improvement",
+    cite=Cite(SCHULMAN, "Algorithm 1: guaranteed to be non-decreasing"),
+    consecutive=True,
+    lhs=gained,
+    rhs=0,
+    relation=">=",
+    silent="it says that the value never falls: a wrong step makes it fall",
+    proof="policy_gradient/trpo_penalised",
+    starts=ANYWHERE,
+)
+
+
+@dataclass(frozen=True)
+class PenalisedTRPO(Solver[MDP, State]):
+    """Tabular TRPO with the penalty of its theorem, from the uniform policy."""
+
+    sees: ClassVar[type] = MDP
+    theorems: ClassVar[tuple[Theorem, ...]] = (BOUND, MINORISATION, MONOTONE)
+
+    def init(self, problem: MDP) -> State:
+        return _state(np.zeros_like(problem.r))
+
+    def step(self, problem: MDP, state: State) -> State:
+        advantage, d = exact.advantage(problem, state.pi), exact.occupancy(problem, state.pi)
+        largest = abs(advantage).max((-2, -1))
+        price = largest * np.maximum(4 * problem.gamma / (1 - problem.gamma) ** 2, LEAST) * (1 - problem.gamma)
+        spread = (state.pi * advantage**2).sum(-1)
+        moves = (np.ptp(advantage, axis=-1) > 8 * exact.rounding(problem)) & (spread > SEEN * largest[..., None] ** 2)
+        advantage = np.where(moves[..., None], advantage - (state.pi * advantage).sum(-1, keepdims=True), 0.0)
+        weight = np.where(moves, np.maximum(d, (1 - problem.gamma) * problem.rho), 0.0)
+        e = _balance(state.pi, advantage, weight, np.asarray(price))[..., None]
+        return _state(state.log_pi - np.log(e + (advantage.max(-1, keepdims=True) - advantage)))
+
+
+def _state(x: Array) -> State:
+    log_pi = exact.log_softmax(x)
+    return State(log_pi, np.exp(log_pi))
+
+
+def _at(pi: Array, advantage: Array, e: Array) -> tuple[Array, Array, Array]:
+    """KL(pi || p), nu, and Var 1/(lambda - A), at lambda = max A + e, in states that move.
+
+    For A of mean zero under pi, with y = -A / lambda, E 1/(1+y) - 1 is E y^2/(1+y): no digits are lost for small y.
+    """
+    top = advantage.max(-1)
+    level = (top + e)[..., None]
+    y, one = -advantage / level, (e[..., None] + (top[..., None] - advantage)) / level  # one is 1 + y
+    mean = (pi * y**2 / one).sum(-1)
+    log = np.where(abs(y) < 0.5, np.log1p(np.maximum(y, -0.5)), np.log(one))
+    kl = np.log1p(mean) + (pi * (log - y)).sum(-1)
+    variance = (pi * (-y / one - mean[..., None]) ** 2).sum(-1) / level[..., 0] ** 2
+    return kl, level[..., 0] / (1 + mean), variance
+
+
+def _excess(pi: Array, advantage: Array, delta: Any) -> Array:
+    """The lambda - max A at which the divergence is `delta`: Newton in logarithms, from above."""
+    span = np.ptp(advantage, axis=-1)
+    moves, scale = span > 0, np.where(span > 0, span, 1.0)
+    x = np.log(scale / np.sqrt(8 * delta))  # log(1 + span / e) <= span / e, and Hoeffding: KL <= (span / e)^2 / 8
+    lowest = np.log(scale) - 300  # where a policy is as good as deterministic no divergence is that large
+    for _ in range(100):
+        e = np.exp(x)
+        kl, nu, variance = _at(pi, advantage, e)
+        seen = moves & (kl > 0)
+        slope = np.where(seen, e * nu * variance / np.where(seen, kl, 1.0), 1.0)
+        step = np.where(seen, (np.log(np.where(seen, kl, 1.0)) - np.log(delta)) / slope, 0.0)
+        last, x = x, np.maximum(x + np.clip(step, -40, 40), lowest)
+        if (abs(x - last) <= NEAR).all():
+            break
+    return np.exp(x)
+
+
+def _balance(pi: Array, advantage: Array, weight: Array, price: Array) -> Array:
+    """The lambda - max A where one more unit of divergence in all states gains `price`; Newton in logarithms."""
+    idle = weight.sum(-1) == 0
+    wanted = np.log(np.where(idle, 1.0, price))
+    small = (weight * np.sqrt((pi * advantage**2).sum(-1))).sum(-1)  # where nu is sqrt(Var A / (2 delta))
+    ln = 2 * (np.log(np.where(idle, 1.0, small)) - wanted) - np.log(2)
+    step = np.zeros_like(ln)
+    for k in range(100):
+        delta = np.exp(ln)[..., None]
+        e = _excess(pi, advantage, delta)
+        if k and (abs(step) <= NEAR).all():
+            return e
+        _, nu, variance = _at(pi, advantage, e)
+        seen = (weight > 0) & (variance > 0)
+        bend = np.where(
+            seen, (1 / nu**2 + variance) / np.where(seen, variance, 1.0), 0.0
+        )  # -nu' delta / nu, over delta
+        total = np.where(idle, 1.0, (weight * nu).sum(-1))
+        fall = (weight * nu * bend * delta).sum(-1) / total
+        step = np.where(idle, 0.0, (np.log(total) - wanted) / np.where(idle, 1.0, fall))
+        ln = ln + np.clip(step, -2, 2)
+    raise NotConverged("the divergence of the penalised step did not settle in 100 iterations", float(abs(step).max()))

@@ -1,0 +1,72 @@
+"""Quantities of methods that ascend a surrogate with a drift; the algorithm has `surrogate`, states have ``log_pi``."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mdptk.core import exact
+from mdptk.core.models import Array
+from mdptk.core.run import Run
+from mdptk.core.surrogates import SMALLEST, promised
+from mdptk.theory.quantity import EPS, Quantity
+from mdptk.theory.stock import batch_first, before, policy, value_rounding
+from mdptk.theory.stock_policy import advantage_before, least_value_gain
+
+
+def rounding(run: Run) -> Array:
+    """Rounding error of the recorded probabilities, each."""
+    pi = policy(run)
+    return 16 * EPS * run.problem.A * (1 + abs(run["log_pi"])) * (pi + before(pi))
+
+
+def _mean(run: Run, x: Array) -> Array:
+    """Over the visits of the policy before, (repeats, records)."""
+    d = before(exact.occupancy(batch_first(run), policy(run)))
+    return (d * x).sum(-1) / (1 - run.problem.gamma)
+
+
+def _surrogate(run: Run) -> Array:
+    return _mean(run, (advantage_before(run) * (policy(run) - before(policy(run)))).sum(-1))
+
+
+def _drift(run: Run) -> Array:
+    old, new = before(run["log_pi"]), run["log_pi"]
+    ratio = np.maximum(np.exp(new - old), SMALLEST)
+    return (np.exp(old) * run.alg.surrogate.drift(ratio, advantage_before(run))).sum(-1)
+
+
+def _surrogate_rounding(run: Run) -> Array:
+    change = abs(policy(run) - before(policy(run)))
+    off = value_rounding(run) * change + rounding(run) * abs(advantage_before(run))
+    return _mean(run, off.sum(-1) + 4 * value_rounding(run))
+
+
+def _least_promise(run: Run) -> Array:
+    return promised(run.alg.surrogate, before(run["log_pi"]), run["log_pi"], advantage_before(run)).min(-1)
+
+
+surrogate_gain = Quantity(
+    "surrogate_gain",
+    _surrogate,
+    latex=r"L_{\pi_{%t-1}}(\pi_{%t}) - L_{\pi_{%t-1}}(\pi_{%t-1})",
+    rounding=_surrogate_rounding,
+)
+mean_drift = Quantity(
+    "mean_drift",
+    lambda run: _mean(run, _drift(run)),
+    latex=r"\tfrac{1}{1-\gamma}\mathbb{E}_{s\sim d^{\pi_{%t-1}}_\rho}\mathfrak{D}_{\pi_{%t-1}}(\pi_{%t})(s)",
+    rounding=_surrogate_rounding,
+)
+least_promise = Quantity(
+    "least_promise",
+    _least_promise,
+    latex=r"\min_s\,[\langle A^{\pi_{%t-1}}, \pi_{%t}\rangle - \mathfrak{D}_{\pi_{%t-1}}(\pi_{%t})](s)",
+    rounding=lambda run: 8 * value_rounding(run) + rounding(run).sum(-1).max(-1) / (1 - run.problem.gamma),
+)
+least_gain = least_value_gain(lambda run: 16 * EPS * run.problem.A * (1 + abs(run["log_pi"]).max((-2, -1))))
+furthest = Quantity(
+    "furthest",
+    lambda run: abs(np.expm1(run["log_pi"] - before(run["log_pi"]))).max((-2, -1)),
+    latex=r"\max_{s,a} |\pi_{%t}(a|s)/\pi_{%t-1}(a|s) - 1|",
+    rounding=lambda run: 32 * EPS * (1 + abs(run["log_pi"]).max((-2, -1))),
+)
