@@ -44,7 +44,7 @@ class State(NamedTuple):
 
     total: Array  # (..., S, A)
     pi: Array  # (..., S, A)
-    n: Any  # a number
+    n: Any  # (...)
 
 
 def _step_size(run: Run) -> Array:
@@ -139,9 +139,10 @@ class DualAveraging(Solver[MDP, State]):
     theorems: ClassVar[tuple[Theorem, ...]] = (RATE, IDENTITY, SHRINKING)
 
     def init(self, problem: MDP) -> State:
-        return State(np.zeros_like(problem.r), exact.uniform(problem), 0.0)
+        return State(np.zeros_like(problem.r), exact.uniform(problem), np.zeros(problem.batch))
 
     def step(self, problem: MDP, state: State) -> State:
         total = state.total + exact.advantage(problem, state.pi)
         total, n = total - total.max(-1, keepdims=True), state.n + 1
-        return State(total, exact.softmax(self.eta / np.sqrt(n + 1) * total), n)
+        size = self.eta / np.sqrt(np.asarray(n + 1))[..., None, None]
+        return State(total, exact.softmax(size * total), n)

@@ -42,8 +42,8 @@ class State(NamedTuple):
     """Action values, the level of the operator that made them, and the steps so far."""
 
     q: Array  # (..., S, A)
-    level: Any  # a number
-    n: Any  # a number
+    level: Any  # (...)
+    n: Any  # (...)
 
 
 @lru_cache(maxsize=32)
@@ -147,8 +147,10 @@ class AnnealedExpectileIteration(Solver[MDP, State]):
         return max(0.5, self.tau - n / self.m * (self.tau - 0.5))
 
     def init(self, problem: MDP) -> State:
-        return State(0 * exact.uniform(problem), self.level(0), 0.0)
+        zero = np.zeros(problem.batch)
+        return State(0 * exact.uniform(problem), zero + self.level(0), zero)
 
     def step(self, problem: MDP, state: State) -> State:
-        level = self.level(state.n + 1)
-        return State(problem.q(expectile(state.q, level)[0]), level, state.n + 1)
+        n = state.n + 1
+        level = self.level(float(np.max(n)))  # the same for all models of a batch
+        return State(problem.q(expectile(state.q, level)[0]), 0 * n + level, n)

@@ -41,14 +41,14 @@ def test_theorems(mdp, eta):
 def test_the_first_step_is_natural_policy_gradient():
     mdp = garnet(4, 3, 2, 0.8, seed=1)
     one = run(DualAveraging(eta=0.5), mdp, 1)["pi"]
-    two = run(NPG(eta=0.5 / np.sqrt(2) * (1 - mdp.gamma)), mdp, 1)["pi"]
+    two = run(NPG(eta=float(0.5 / np.sqrt(2) * (1 - mdp.gamma))), mdp, 1)["pi"]
     np.testing.assert_allclose(one, two, rtol=1e-12)
 
 
 def test_the_bound_says_something():
     """In a bandit with gap one, at the step size that is best for it."""
     bandit = MDP([[[1.0], [1.0]]], [[1.0, 0.0]], 0.0)
-    verdict = RATE.check(run(DualAveraging(eta=2 * np.sqrt(np.log(2))), bandit, 100))
+    verdict = RATE.check(run(DualAveraging(eta=float(2 * np.sqrt(np.log(2)))), bandit, 100))
     assert verdict.informative
     assert verdict.ratio > 0.3
 
