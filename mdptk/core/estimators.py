@@ -237,7 +237,7 @@ def ros_policy(theta: Any, n: Any, alpha: Any) -> Any:
 
     from counts ``n[..., a]``: the gradient of the mean log-likelihood of the data is what was sampled too often.
     States without data keep their policy. For :math:`\alpha \to \infty` it is `least_sampled`.
-    Source: Zhong et al. 2022; PROPS (Corrado and Hanna 2024) clips the same correction.
+    Source: Zhong et al. 2022. `props_gradient` clips the same correction.
     """
     xp = namespace(theta)
     total = n.sum(-1, keepdims=True)
@@ -245,11 +245,26 @@ def ros_policy(theta: Any, n: Any, alpha: Any) -> Any:
     return softmax(theta - alpha * xp.where(total > 0, n / xp.where(total > 0, total, 1) - pi, 0.0))
 
 
+def props_gradient(phi: Any, theta: Any, n: Any, eps: float, lam: float) -> Any:
+    r"""The gradient in the logits ``phi[..., a]`` of the objective of proximal robust on-policy sampling, PROPS.
+
+    .. math:: \sum_a \frac{n_a}{\sum_b n_b} \min\big(-\rho_a, -\mathrm{clip}(\rho_a, 1-\epsilon, 1+\epsilon)\big)
+        - \lambda\, \mathrm{KL}(\pi_\theta \| \pi_\phi), \qquad \rho = \pi_\phi / \pi_\theta,
+
+    for counts ``n[..., a]`` that are not all zero. At :math:`\phi = \theta` it is the correction of `ros_policy`; an
+    action whose probability has fallen by the factor :math:`1 - \epsilon` is pushed down no further.
+    Source: Corrado and Hanna 2024.
+    """
+    pi, target = softmax(phi), softmax(theta)
+    w = n / n.sum(-1, keepdims=True) * (pi / target) * (pi >= (1 - eps) * target)
+    return pi * w.sum(-1, keepdims=True) - w - lam * (pi - target)
+
+
 def least_sampled(pi: Any, n: Any) -> Any:
     r"""The action that ``pi[..., a]`` has taken least often for its probability: the first largest of pi n - n(a).
 
     If it is always the one to be taken, :math:`-(A - 1) \leq N_a - n \pi(a) \leq 1` after any number n of samples: the
-    frequencies are right up to 1/n, where those of independent samples are right up to :math:`1/\sqrt n`. (Only an
+    frequencies are right up to A/n, where those of independent samples are right up to :math:`1/\sqrt n`. (Only an
     action with no more than its share is taken, and the deviations sum to zero.)
     """
     return (pi * n.sum(-1, keepdims=True) - n).argmax(-1)

@@ -21,6 +21,7 @@ from mdptk.core.estimators import (
     least_sampled,
     multilevel,
     noise_scale,
+    props_gradient,
     returns_to_go,
     ros_policy,
     score_gradient,
@@ -256,3 +257,20 @@ def test_robust_on_policy_sampling():
         error[alpha] = ((counts / 100 - pi) ** 2).sum(-1).mean()
     assert error[0.0] == pytest.approx(pi @ (1 - pi) / 100, rel=0.3)  # multinomial; 200 repeats
     assert error[20.0] < error[0.0] / 5
+
+
+def test_proximal_robust_on_policy_sampling():
+    """The gradient by differences on both sides of the clip; at theta it is that of ROS."""
+    theta, n, eps, lam, step = np.array([0.5, 0.0, -0.5]), np.array([5.0, 1.0, 2.0]), 0.2, 0.3, 1e-6
+    pi = exact.softmax(theta)
+    np.testing.assert_allclose(props_gradient(theta, theta, n, eps, lam), pi - n / n.sum(), atol=1e-15)
+
+    def objective(phi):
+        ratio = exact.softmax(phi) / pi
+        clipped = np.minimum(-ratio, -np.clip(ratio, 1 - eps, 1 + eps))
+        return n / n.sum() @ clipped - lam * pi @ (exact.log_softmax(theta) - exact.log_softmax(phi))
+
+    for x in ([-0.1, 0.1, 0.0], [-1.0, 0.5, 0.5], [1.0, -0.5, 0.0]):
+        phi = theta + np.array(x)
+        want = [(objective(phi + e) - objective(phi - e)) / (2 * step) for e in step * np.eye(3)]
+        np.testing.assert_allclose(props_gradient(phi, theta, n, eps, lam), want, atol=1e-8)
