@@ -343,11 +343,11 @@ def plot_iterates(run: Run, *, what: str = "gap", ax: Axes | None = None) -> Axe
         returns = of(run)[0]
         over = (returns[:, 1:] - run.problem.b).max(-1)
         y = over if what == "excess" else float(stock_constrained.optimum(run.problem).value) - returns[:, 0]
-        ax.plot(run.t, y, color=colour, lw=1.2, label=name)
+        ax.plot(run.t, y, color=colour, lw=1.0 if name == "last" else 1.6, label=name)
     ax.axhline(0, color=GREY, ls=":", lw=1)
     ax.set_xlabel("$t$")
     ax.set_ylabel(r"$V^*(\rho) - V_r(\rho)$" if what == "gap" else r"$\max_i V_{c_i}(\rho) - b_i$")
-    ax.legend(frameon=False)
+    ax.legend(edgecolor="none", framealpha=0.8)
     return ax
 
 

@@ -44,10 +44,11 @@ def largest_safe_set(mdp: MDP, h: Array) -> tuple[Array, Array]:
         raise InvalidModel(f"h has shape {h.shape}, expected {mdp.r.shape} finite numbers h[s, a]: {h}")
     can, safe = possible(mdp), np.ones(mdp.S, dtype=bool)
     while True:
-        allowed = (h <= 0) & ~(can & ~safe).any(-1) & safe[:, None]
-        if (allowed.any(-1) == safe).all():
+        allowed: Array = (h <= 0) & ~(can & ~safe).any(-1) & safe[:, None]
+        left: Array = allowed.any(-1)
+        if (left == safe).all():
             return safe, allowed
-        safe = allowed.any(-1)
+        safe = left
 
 
 def shielded(mdp: MDP, h: Array) -> MDP:

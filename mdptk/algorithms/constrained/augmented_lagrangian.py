@@ -78,10 +78,11 @@ class State(NamedTuple):
 
 
 def _dual(run: Run, name: str) -> Array:
-    """The dual function at each record, (repeats, records)."""
-    problem, lams = run.problem, run[name][0]
+    """The dual function at each record, (repeats, records); once for prices that have come to rest."""
+    problem = run.problem
+    lams, where = np.unique(run[name][0], axis=0, return_inverse=True)
     values = [problem.mdp.rho @ exact.optimal(problem.penalised(lam)).v + lam @ problem.b for lam in lams]
-    return np.array(values)[None]
+    return np.array(values)[where.reshape(1, -1)]
 
 
 def _resolution(problem: CMDP, eta: float, lam: Array) -> Any:
