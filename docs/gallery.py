@@ -70,6 +70,14 @@ SHOWN = (
     "two_arms",
     "good_arm",
     "ten_arms",
+    "dear_reward",
+    "tiring_swim",
+    "steady_income",
+    "dear_actions",
+    "hidden_garnet",
+    "hidden_hazards",
+    "moving_wall",
+    "one_reservoir",
 )
 COMPILED = 5
 SIGN = {"<=": r"\leq", ">=": r"\geq", "=": "="}

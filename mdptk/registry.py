@@ -18,6 +18,7 @@ from mdptk.core import models
 from mdptk.core.algorithm import Algorithm, Learner, Solver
 from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.constrained import ConservativeMDP, EpisodicCMDP
+from mdptk.core.control import Dispatch, OnlineControl
 from mdptk.core.errors import MdptkError
 from mdptk.core.games import MarkovGame, MatrixGame
 from mdptk.core.inverse import HiddenCosts, HiddenReward, SharedConstraint
@@ -41,6 +42,8 @@ MODELS = {
         HiddenCosts,
         HiddenReward,
         SharedConstraint,
+        OnlineControl,
+        Dispatch,
         PolicyEvaluation,
         BernoulliBandit,
         RobustMDP,

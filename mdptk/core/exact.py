@@ -16,6 +16,7 @@ from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.constrained import ConservativeMDP
 from mdptk.core.errors import InvalidModel, NotConverged
 from mdptk.core.games import MarkovGame, MatrixGame
+from mdptk.core.inverse import SharedConstraint
 from mdptk.core.models import (
     CMDP,
     MDP,
@@ -550,8 +551,8 @@ def fixed_point(problem: PolicyEvaluation) -> FixedPoint:
 
 
 def truth(problem: Any) -> Truth:
-    """The problem beside its exact answer; without it for a CMDP, whose answer takes a linear program."""
-    if isinstance(problem, CMDP):
+    """The problem beside its exact answer; without it where that takes a linear program."""
+    if isinstance(problem, CMDP | SharedConstraint):
         return Truth(problem, None)
     if isinstance(problem, ConservativeMDP):
         return Truth(problem, optimal(problem.mdp))

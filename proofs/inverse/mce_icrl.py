@@ -3,8 +3,8 @@ r"""Inverse constrained RL by maximum causal entropy: the dual is the likelihood
 Named lemmas. (SPD) soft performance difference: V*_tau - V^pi_tau = tau / (1 - gamma) E_{d^pi} KL(pi | pi*), for the
 soft optimal pi*, log pi* = (Q* - V*) / tau. (SOFT) the soft optimal Q is 1/(1 - gamma)-Lipschitz in the reward, maximum
 norms. (SM) the softmax is 1-Lipschitz from the maximum norm to the L1 norm. (PDL) performance difference. (GD)
-projected gradient descent with steps eta <= 1/L_2 on a convex L_2-smooth f: f(x_t) - f(x) <= |x - x_0|^2 / (2 eta t), and f does
-not rise. (CO) for f convex and L-smooth in a norm, |grad f|_*^2 <= 2 L (f - min f).
+projected gradient descent with steps eta <= 1/L_2 on a convex L_2-smooth f: f(x_t) - f(x) <= |x - x_0|^2 / (2 eta t),
+and f does not rise. (CO) for f convex and L-smooth in a norm, |grad f|_*^2 <= 2 L (f - min f).
 """
 
 from __future__ import annotations

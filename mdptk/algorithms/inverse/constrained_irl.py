@@ -13,16 +13,16 @@ of the expert becomes, with the multipliers of the inner problem, one convex fun
    + \xi \cdot (b - V_c^{\pi_E}).
 
 Both terms vanish exactly at a certificate of optimality: the expert is soft optimal for
-:math:`w\cdot\phi - \xi\cdot c`, and a constraint with a price is tight. That is the normal cone of the feasible occupancies, see
-`mdptk.theory.rationalise`: a reward is explained only up to potential shaping *and* up to multiples of the active
-costs. So what was learnt under one budget may advise badly under another, and nothing in the data says so.
+:math:`w\cdot\phi - \xi\cdot c`, and a constraint with a price is tight. That is the normal cone of the feasible
+occupancies, see `mdptk.theory.rationalise`: a reward is explained only up to potential shaping *and* up to multiples of
+the active costs. So what was learnt under one budget may advise badly under another, and nothing in the data says so.
 
 After Schlaginhaufen and Kamgarpour [schlaginhaufen2023identifiability], exactly, and with the inner problem solved at
 each pair of parameters. Proof: ``proofs/inverse/constrained_irl.py``.
 
 >>> from mdptk.core.run import run
 >>> from mdptk.problems.demonstrations import hidden_garnet
->>> result = run(ConstrainedIRL(), hidden_garnet(), 4000, every=2000)
+>>> result = run(ConstrainedIRL(eta=0.5), hidden_garnet(), 400, every=400)
 >>> result["xi"][0, -1].round(2) + 0  # the reward is found as far as its features are no shaping, and so are these
 array([0.8, 0. ])
 """

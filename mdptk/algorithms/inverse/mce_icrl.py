@@ -19,7 +19,7 @@ of a network. Proof: ``proofs/inverse/mce_icrl.py``.
 
 >>> from mdptk.core.run import run
 >>> from mdptk.problems.demonstrations import dear_actions
->>> run(MCEICRL(), dear_actions(), 2000, every=1000)["lam"][0, -1].round(2) + 0
+>>> run(MCEICRL(eta=1.0), dear_actions(), 200, every=200)["lam"][0, -1].round(2) + 0
 array([1., 0.])
 """
 

@@ -30,7 +30,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from mdptk.core import exact
-from mdptk.core.algorithm import Positive, Solver
+from mdptk.core.algorithm import Measure, Positive, Solver
 from mdptk.core.inverse import SharedConstraint
 from mdptk.core.models import MDP, Array
 from mdptk.core.run import Run
@@ -40,12 +40,14 @@ from mdptk.theory.symbols import eta, t
 
 
 class State(NamedTuple):
-    """The learnt cost, the best responses to it, and what is known of those before."""
+    """The learnt cost and the best responses to it."""
 
     c: Array  # (S, A)
-    d: Array  # (K, S, A): occupancies of the best responses
-    total: Array  # (K, S, A): the sum of those before
-    squares: float  # the sum of |sum_k (d_k - d_Ek)|_2^2 over those before
+    d: Array  # (K, S, A): occupancies
+
+
+def _square(truth: exact.Truth, state: State) -> float:
+    return float(((state.d - truth.problem.occupancies).sum(0) ** 2).sum())
 
 
 def _mean(run: Run) -> Array:
@@ -124,7 +126,6 @@ ANY_COST = Theorem(
     reason=OWN,
     proof="inverse/shared_constraint",
     iterate="average",
-    silent="SA is large beside what policies can differ by, in short runs",
 )
 
 
@@ -136,15 +137,19 @@ class SharedConstraintLearning(Solver[SharedConstraint, State]):
 
     sees: ClassVar[type] = SharedConstraint
     theorems: ClassVar[tuple[Theorem, ...]] = (REWARDING, SAFE, ANY_COST)
+    measures: ClassVar[tuple[Measure, ...]] = (
+        Measure("total", lambda truth, state: state.d, "sum"),
+        Measure("squares", _square, "sum"),
+    )
 
     def init(self, problem: SharedConstraint) -> State:
         c = np.zeros((problem.S, problem.A))
-        return State(c, _responses(problem, c), np.zeros_like(problem.rewards), 0.0)
+        return State(c, _responses(problem, c))
 
     def step(self, problem: SharedConstraint, state: State) -> State:
         g = (state.d - problem.occupancies).sum(0)
         c = np.clip(state.c + self.eta * g, 0, 1)
-        return State(c, _responses(problem, c), state.total + state.d, state.squares + float((g**2).sum()))
+        return State(c, _responses(problem, c))
 
 
 def _responses(problem: SharedConstraint, c: Array) -> Array:

@@ -72,7 +72,7 @@ def test_gradient_of_the_dual():
 def test_dear_cells_are_found():
     """The two cells that the expert avoids get the two highest prices, and the policy is the expert's."""
     problem = dear_cells()
-    result = run(MCEICRL(), problem, 4000, every=1000)
+    result = run(MCEICRL(eta=2.0), problem, 300, every=300)
     lam = result["lam"][0, -1]
     assert set(np.argsort(lam)[-2:]) == {1, 4}
     assert abs(np.exp(result["log_pi"][0, -1]) - np.exp(problem.expert)).max() < 0.05
@@ -81,7 +81,7 @@ def test_dear_cells_are_found():
 def test_prices_transfer_to_another_start():
     """With the learnt prices and another start, less is spent in the dear cells than without."""
     problem = dear_cells()
-    lam = run(MCEICRL(), problem, 2000, every=2000)["lam"][0, -1]
+    lam = run(MCEICRL(eta=2.0), problem, 100, every=100)["lam"][0, -1]
     moved = replace(problem.mdp, rho=np.eye(9)[7])
     spent = [
         features(moved, soft_policy(moved, moved.r - np.tensordot(p, problem.phi, 1), problem.tau), problem.phi)[4]

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import linprog
 
 from mdptk import MDP, run
-from mdptk.algorithms.inverse.shared_constraint import SharedConstraintLearning
+from mdptk.algorithms.inverse.shared_constraint import SharedConstraintLearning, _response
 from mdptk.core.errors import InvalidModel
 from mdptk.core.inverse import SharedConstraint
 from mdptk.problems.demonstrations import hidden_hazards
@@ -37,16 +37,23 @@ def reference(alg, problem, steps):
     return out
 
 
-def test_more_tasks_tell_more():
-    """The learnt cost points to the hidden cells, more clearly with three tasks than with one."""
-    gaps = {}
-    for K in (1, 3):
-        problem = hidden_hazards(K)
-        c = run(SharedConstraintLearning(), problem, 150, every=150)["c"][0, -1]
-        visited = np.maximum(problem.occupancies.sum(0), 1e-3)
-        dear = problem.c > 0
-        gaps[K] = (c * visited)[dear].sum() / (c * visited).sum()
-    assert gaps[3] > gaps[1]
+def test_what_was_not_seen_is_not_learnt():
+    """Under the learnt cost a task that was seen is safe, another is not; and the cost itself is not the hidden one."""
+    problem, learnt = hidden_hazards(2), {}
+    for tasks in ([0], [0, 1]):
+        some = SharedConstraint(problem.mdp, problem.rewards[tasks], problem.experts[tasks], problem.c)
+        learnt[len(tasks)] = run(SharedConstraintLearning(), some, 60)["c"][0].mean(0)
+
+    def overspends(c, k):
+        d = _response(problem.mdp, problem.rewards[k], c, problem.occupancies[k])
+        return (problem.c * (d - problem.occupancies[k])).sum()
+
+    assert overspends(0 * problem.c, 0) > 0.2
+    assert overspends(0 * problem.c, 1) > 0.05
+    assert overspends(learnt[1], 0) < 0.01
+    assert overspends(learnt[1], 1) > 0.02
+    assert max(overspends(learnt[2], k) for k in (0, 1)) < 0.01
+    assert np.corrcoef(learnt[2].ravel(), problem.c.ravel())[0, 1] < 0.5
 
 
 def test_what_is_refused():

@@ -1,0 +1,1 @@
+"""Control of linear systems and of water: continuous states."""
