@@ -19,6 +19,8 @@ fail at any size.
 After Efroni, Mannor and Pirotta [efroni2020exploration], their variant with a bonus. Proof:
 ``proofs/constrained/opt_cmdp.py``.
 
+Figure: ``mdptk reproduce regret_under_budgets``.
+
 >>> from mdptk.core.run import run
 >>> from mdptk.problems.learning_constrained import dear_reward
 >>> run(OptCMDP(), dear_reward(), 8, repeats=2)["over_sum"].shape

@@ -16,6 +16,8 @@ With steps of size :math:`1/\sqrt T` and a queue step of one, what gradient desc
 After Liu, Yang and Ying [liu2023online], with a K for which truncated states are exact, and the hard form of the queue.
 Proof: ``proofs/control/coco_m.py``.
 
+Figure: ``mdptk reproduce moving_wall``.
+
 >>> from mdptk.core.run import run
 >>> from mdptk.problems.control import moving_wall
 >>> result = run(COCOM(), moving_wall(), 100)
