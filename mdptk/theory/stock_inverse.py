@@ -8,6 +8,7 @@ features of the expert*.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from mdptk.core import exact
 from mdptk.core.models import Array
 from mdptk.core.run import Run
 from mdptk.theory.quantity import Quantity
+from mdptk.theory.theorem import Assumption
 
 
 def smoothness(problem: Any, features: Array) -> float:
@@ -27,6 +29,16 @@ def smoothness(problem: Any, features: Array) -> float:
     span = float((features.max((1, 2)).clip(0) - features.min((1, 2)).clip(max=0)).max())
     size = float(abs(features).max())
     return size * span / (2 * problem.tau * (1 - problem.gamma) ** 3)
+
+
+def short_step(longest: Callable[[Any], float]) -> Assumption:
+    """That an algorithm's step is at most ``longest(problem)``, one over the smoothness."""
+
+    def too_long(alg: Any, problem: Any) -> str | None:
+        step, top = alg.step_size(problem), longest(problem)
+        return None if step <= top * (1 + 1e-12) else f"eta = {step:g}, at most {top:g}"
+
+    return Assumption("a step of at most one over the smoothness", too_long)
 
 
 def divergence_of(problem: Any, log_pi: Array) -> Array:

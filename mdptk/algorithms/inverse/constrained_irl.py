@@ -39,9 +39,9 @@ from mdptk.core.algorithm import Range, Solver
 from mdptk.core.inverse import HiddenReward
 from mdptk.core.models import Array
 from mdptk.core.run import Run
-from mdptk.theory import Assumption, Cite, Quantity, Theorem, previous
+from mdptk.theory import Cite, Quantity, Theorem, previous
 from mdptk.theory.stock import step_size
-from mdptk.theory.stock_inverse import divergence, smoothness, soft_return, soft_rounding
+from mdptk.theory.stock_inverse import divergence, short_step, smoothness, soft_return, soft_rounding
 from mdptk.theory.symbols import t
 
 
@@ -55,6 +55,11 @@ class State(NamedTuple):
 
 def _features(problem: HiddenReward) -> Array:
     return np.concatenate([problem.phi, problem.c])
+
+
+def _longest(problem: HiddenReward) -> float:
+    features = _features(problem)
+    return 1 / (len(features) * smoothness(problem, features))
 
 
 def _game(run: Run) -> Array:
@@ -85,16 +90,9 @@ hidden_square = Quantity(
     latex=r"(\|w^E\|_2^2 + \|\xi^E\|_2^2)",
 )
 
+SHORT = short_step(_longest)
 KEY = "schlaginhaufen2023identifiability"
 OWN = "the paper was not at hand: derived in proofs/ for exact occupancies and entropy"
-short_step = Assumption(
-    "a step of at most one over the smoothness",
-    lambda alg, problem: (
-        None
-        if alg.step_size(problem) <= (top := _longest(problem)) * (1 + 1e-12)
-        else f"eta = {alg.eta:g}, at most {top:g}"
-    ),
-)
 CERTIFICATE = Theorem(
     name="game value as divergence and slack",
     cite=Cite(KEY, "optimality by the normal cone of the feasible occupancies"),
@@ -108,7 +106,7 @@ CERTIFICATE = Theorem(
 RATE = Theorem(
     name="the expert is explained",
     cite=Cite(KEY, "convergence of the descent on the game"),
-    assumes=(short_step,),
+    assumes=(SHORT,),
     lhs=game,
     rhs=hidden_square / (2 * step_size * t),
     reason=OWN,
@@ -117,7 +115,7 @@ RATE = Theorem(
 DESCENT = Theorem(
     name="descent",
     cite=Cite(KEY, "convergence of the descent on the game"),
-    assumes=(short_step,),
+    assumes=(SHORT,),
     lhs=game,
     rhs=previous(game),
     consecutive=True,
@@ -151,11 +149,6 @@ class ConstrainedIRL(Solver[HiddenReward, State]):
         more = problem.spent(state.log_pi, problem.phi) - problem.spent(problem.expert, problem.phi)
         over = problem.spent(state.log_pi, problem.c) - problem.b
         return _state(problem, state.w - eta * more, np.maximum(state.xi + eta * over, 0))
-
-
-def _longest(problem: HiddenReward) -> float:
-    features = _features(problem)
-    return 1 / (len(features) * smoothness(problem, features))
 
 
 def _state(problem: HiddenReward, w: Array, xi: Array) -> State:

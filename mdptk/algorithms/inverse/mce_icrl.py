@@ -35,9 +35,9 @@ from mdptk.core.algorithm import Range, Solver
 from mdptk.core.inverse import HiddenCosts
 from mdptk.core.models import Array
 from mdptk.core.run import Run
-from mdptk.theory import Assumption, Cite, Quantity, Theorem, previous
+from mdptk.theory import Cite, Quantity, Theorem, previous
 from mdptk.theory.stock import step_size
-from mdptk.theory.stock_inverse import divergence, smoothness, soft_return, soft_rounding
+from mdptk.theory.stock_inverse import divergence, short_step, smoothness, soft_return, soft_rounding
 from mdptk.theory.symbols import t
 
 
@@ -46,6 +46,10 @@ class State(NamedTuple):
 
     lam: Array  # (n,)
     log_pi: Array  # (S, A)
+
+
+def _longest(problem: HiddenCosts) -> float:
+    return 1 / (problem.n * smoothness(problem, problem.phi))
 
 
 def _dual(run: Run) -> Array:
@@ -78,16 +82,9 @@ L = Quantity(
     latex=r"\tfrac{|\phi|\,\mathrm{span}(\phi)}{2\tau(1-\gamma)^3}",
 )
 
+SHORT = short_step(_longest)
 KEY = "baert2023maximum"
 OWN = "the paper was not at hand: derived in proofs/ for exact occupancies"
-short_step = Assumption(
-    "a step of at most one over the smoothness",
-    lambda alg, problem: (
-        None
-        if alg.step_size(problem) <= (top := 1 / (problem.n * smoothness(problem, problem.phi))) * (1 + 1e-12)
-        else f"eta = {alg.eta:g}, at most {top:g}"
-    ),
-)
 LIKELIHOOD = Theorem(
     name="the dual is the likelihood",
     cite=Cite(KEY, "the dual problem and its gradient"),
@@ -101,7 +98,7 @@ LIKELIHOOD = Theorem(
 RATE = Theorem(
     name="the expert is found",
     cite=Cite(KEY, "convergence in the tabular setting"),
-    assumes=(short_step,),
+    assumes=(SHORT,),
     lhs=divergence,
     rhs=hidden**2 / (2 * step_size * t),
     reason=OWN,
@@ -110,7 +107,7 @@ RATE = Theorem(
 DESCENT = Theorem(
     name="descent",
     cite=Cite(KEY, "convergence in the tabular setting"),
-    assumes=(short_step,),
+    assumes=(SHORT,),
     lhs=divergence,
     rhs=previous(divergence),
     consecutive=True,
@@ -141,7 +138,7 @@ class MCEICRL(Solver[HiddenCosts, State]):
 
     def step_size(self, problem: HiddenCosts) -> float:
         """The step size for `problem`."""
-        return 1 / (problem.n * smoothness(problem, problem.phi)) if self.eta is None else self.eta
+        return _longest(problem) if self.eta is None else self.eta
 
     def init(self, problem: HiddenCosts) -> State:
         return _state(problem, np.zeros(problem.n))
