@@ -43,5 +43,9 @@ EQUIVALENT: dict[str, str] = {
     "jax.random.uniform(key, (self.N, self.T + 1, 3))": MORE,
     "NetworkREINFORCE.draw: jax.random.uniform(key, (self.N, self.T + 1, 2))  ->  "
     "jax.random.uniform(key, (self.N, self.T + 2, 2))": MORE,
+    "NormalisedSoftmaxPG.step: g / np.where(norm > 0, norm, 1.0)  ->  "
+    "g / np.where(norm > 0, norm, 2.0)": "a gradient of norm zero is zero",
+    "NormalisedSoftmaxPG._state: State(theta - theta.max(-1, keepdims=True), exact.softmax(theta))  ->  "
+    "State(theta - theta.min(-1, keepdims=True), exact.softmax(theta))": SHIFT,
     "LeaveOneOut.estimate: oracle.rewards(s, a).sum(-1)  ->  oracle.rewards(s, a).sum(+1)": TWO_AXES,
 }
