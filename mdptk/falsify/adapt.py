@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mdptk.core.models import Array
-from mdptk.falsify.moves import LARGEST_GAMMA, ranges, shortened
+from mdptk.falsify.moves import LARGEST_GAMMA, changed, ranges, shortened
 from mdptk.falsify.score import Candidate, Score
 
 FIRST_STEP = 0.3  # of logits, logarithms and rewards
@@ -106,8 +106,8 @@ class Code:
         known = ranges(type(self.c.alg)) if self.settings else {}
         return [
             name
-            for name, (kind, _) in known.items()
-            if isinstance(getattr(self.c.alg, name), float) and kind is not int
+            for name, (kind, mark) in known.items()
+            if isinstance(getattr(self.c.alg, name), float) and kind is not int and np.isfinite(mark.low)
         ]
 
     @property
@@ -165,7 +165,7 @@ class Code:
         for name in self._hyperparameters:
             mark = marks[name][1]
             value = float(mark.low + np.exp(np.clip(vector[at], -30, 30)))
-            alg = replace(alg, **{name: value}) if value in mark else alg
+            alg = changed(alg, {name: value}) if value in mark else alg
             at += 1
         if self._discounted:
             new["gamma"] = float(np.clip(1 - np.exp(min(vector[at], 0.0)), 0.0, LARGEST_GAMMA))

@@ -12,6 +12,7 @@ from mdptk.core import exact
 from mdptk.core.algorithm import Algorithm, Range
 from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.constrained import ConservativeMDP, EpisodicCMDP
+from mdptk.core.errors import InvalidHyperparameter
 from mdptk.core.models import CMDP, Array, PolicyEvaluation
 from mdptk.core.robust import RobustMDP
 from mdptk.falsify.gallery import keeping
@@ -361,7 +362,15 @@ def configure(rng: Rng, alg: Algorithm) -> Algorithm:
     """The algorithm with hyperparameters drawn from their ranges, or with its defaults."""
     if rng.random() < 0.4:
         return type(alg)()
-    return type(alg)(**{name: _draw(rng, kind, mark) for name, (kind, mark) in ranges(type(alg)).items()})
+    return changed(type(alg)(), {name: _draw(rng, kind, mark) for name, (kind, mark) in ranges(type(alg)).items()})
+
+
+def changed(alg: Algorithm, values: dict[str, Any]) -> Algorithm:
+    """The algorithm with other hyperparameters; as it is if they do not go together."""
+    try:
+        return replace(alg, **values)
+    except InvalidHyperparameter:
+        return alg
 
 
 def extremes(alg: Algorithm) -> list[Algorithm]:
@@ -369,12 +378,15 @@ def extremes(alg: Algorithm) -> list[Algorithm]:
     known = ranges(type(alg)).items()
     if not known:
         return []
-    return [type(alg)(**{name: _extreme(kind, mark, large) for name, (kind, mark) in known}) for large in (False, True)]
+    both = ({name: _extreme(kind, mark, large) for name, (kind, mark) in known} for large in (False, True))
+    return [changed(type(alg)(), values) for values in both]
 
 
 def _extreme(kind: Any, mark: Range, large: bool) -> float | int:
     if kind is int:
         return int(min(mark.low + 20 * large, mark.high))
+    if np.isinf(mark.low):
+        return _inside(mark, 1000.0 if large else -1000.0)
     if np.isinf(mark.high):
         return _inside(mark, mark.low + (1000.0 if large else 0.001))
     return _inside(mark, mark.low + (mark.high - mark.low) * (0.99 if large else 0.01))
@@ -383,14 +395,20 @@ def _extreme(kind: Any, mark: Range, large: bool) -> float | int:
 def _draw(rng: Rng, kind: Any, mark: Range) -> float | int:
     if kind is int:
         return int(min(mark.low + rng.choice([0, 1, 2, 4, 9]), mark.high))
+    if np.isinf(mark.low):
+        return _inside(mark, float(rng.choice([-1.0, 1.0]) * 10 ** rng.uniform(-3, 3)))
     if np.isinf(mark.high):
         return _inside(mark, mark.low + 10 ** rng.uniform(-3, 3))
     return _inside(mark, mark.low + (mark.high - mark.low) * rng.random())
 
 
 def _inside(mark: Range, x: float) -> float:
-    """`x`, or the middle of a range that it left; a range without end has no middle, and is not left."""
-    return float(x) if x in mark else (mark.low + mark.high) / 2
+    """`x`, or the middle of a range that it left; its end, nearly, where it has one only."""
+    if x in mark:
+        return float(x)
+    if np.isinf(mark.low):
+        return float(mark.high - 1e-3 * (1 + abs(mark.high)))
+    return (mark.low + mark.high) / 2
 
 
 def move_hyperparameters(rng: Rng, alg: Algorithm, size: float) -> Algorithm:
@@ -402,5 +420,7 @@ def move_hyperparameters(rng: Rng, alg: Algorithm, size: float) -> Algorithm:
     kind, mark = known[name]
     now = getattr(alg, name)
     if kind is int or now is None:
-        return replace(alg, **{name: _draw(rng, kind, mark)})
-    return replace(alg, **{name: _inside(mark, mark.low + (now - mark.low) * float(np.exp(2 * size * rng.normal())))})
+        return changed(alg, {name: _draw(rng, kind, mark)})
+    if np.isinf(mark.low):
+        return changed(alg, {name: _inside(mark, now + size * max(abs(now), 1e-3) * rng.normal())})
+    return changed(alg, {name: _inside(mark, mark.low + (now - mark.low) * float(np.exp(2 * size * rng.normal())))})

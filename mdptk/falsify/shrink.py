@@ -14,7 +14,7 @@ from mdptk.core.models import CMDP, MDP, Array
 from mdptk.core.robust import RobustMDP
 from mdptk.falsify.gallery import keeping
 from mdptk.falsify.instance import ARRAYS, SAFE, Instance
-from mdptk.falsify.moves import ranges, rounded_rows
+from mdptk.falsify.moves import changed, ranges, rounded_rows
 from mdptk.falsify.score import Candidate, Score, in_slack, judge, judge_again
 from mdptk.theory import Theorem
 
@@ -122,7 +122,7 @@ def _rounder_hyperparameters(c: Candidate) -> Iterator[Candidate]:
     for name, (kind, mark) in ranges(type(c.alg)).items():
         now = getattr(c.alg, name)
         values = range(1, int(now)) if kind is int else [] if now is None else (float(f"{now:.{d}e}") for d in (0, 1))
-        yield from (replace(c, alg=replace(c.alg, **{name: value})) for value in values if value in mark)
+        yield from (replace(c, alg=changed(c.alg, {name: value})) for value in values if value in mark)
 
 
 def _simpler_numbers(x: Instance) -> Iterator[Instance]:
