@@ -125,7 +125,7 @@ def _kl(state: State, x: Array) -> Array:
     return (state.pi * (np.expm1(change) - change)).sum(-1)
 
 
-def _fixed(state: State, x: Array, radius: float) -> tuple[Array, Array]:
+def _fixed(state: State, x: Array, radius: float) -> tuple[Array, Any]:
     """The policy after the fixup phase, and the steps that its slowest state took."""
     n = np.zeros(x.shape[:-1])
     for _ in range(MOST):
