@@ -48,10 +48,10 @@ def test_theorems(mdp, radius, step, kappa):
 
 
 def test_the_multiplier_leaves_little_to_fix():
-    """Without it the second phase works in every step; with it, in the end, in none."""
+    """Without it the second phase works while there is anything to gain; with it, after the first step, in none."""
     mdp = garnet(seed=1)
     without, adapts = run(FixPO(kappa=0.0, step_size=2.0), mdp, 60), run(FixPO(kappa=20.0, step_size=2.0), mdp, 60)
-    assert without["fixes"][0, 1:20].min() > 0
+    assert without["fixes"][0, 1:10].min() > 0
     assert adapts["fixes"].sum() < without["fixes"].sum() / 3
     assert TRUST.check(without).ratio > 0.5
     assert ENDS.check(without).ratio > 0.01
