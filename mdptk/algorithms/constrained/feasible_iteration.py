@@ -155,6 +155,8 @@ OUTSIDE = Theorem(
     cite=Cite(KEY, "the feasible region is the sublevel set at zero"),
     reason=NOT_READ + SET + ". The assumption is what remains of the limit in the discount",
     assumes=(outweighs,),
+    silent="where every violation is one step away, the first step knows it; in a river that cannot be left it is an "
+    "equality, and the run that never moves breaks it",
     since=0,
     lhs=overlooked,
     rhs=left,

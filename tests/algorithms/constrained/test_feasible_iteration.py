@@ -47,3 +47,15 @@ def test_with_a_discount_safe_moments_outweigh_a_violation_to_come(gamma, overlo
     assert (result["q"][0, -1, 0, 0] <= 0) == overlooked == bool(OUTSIDE.unmet(result.alg, cmdp))
     cut = CMDP(mdp, np.maximum(cmdp.c, 0), [0])
     assert OUTSIDE.check(run(FeasibleIteration(), cut, 3)).ok
+
+
+def test_a_river_that_cannot_be_left_is_found_one_state_in_a_step():
+    """The bound is attained: from state 0 it takes S - 1 steps to the fall."""
+    S = 6
+    P = np.eye(S, k=1)[:, None] + 0.0
+    P[-1, 0, -1] = 1.0
+    cmdp = CMDP(MDP(P, np.zeros((S, 1)), 0.5), np.eye(S)[None, -1:].reshape(1, S, 1), 1.0)
+    verdict = OUTSIDE.check(run(FeasibleIteration(), cmdp, 8))
+    assert verdict.ok
+    assert verdict.ratio == 1
+    assert verdict.informative
