@@ -9,7 +9,7 @@ import numpy as np
 from mdptk.core.control import Dispatch, OnlineControl
 
 
-def moving_wall(T: int = 512) -> OnlineControl:
+def moving_wall(T: int = 256) -> OnlineControl:
     r"""A cart that is pushed around and must stay on one side of a wall that moves.
 
     The double integrator, position and velocity, with :math:`K = (1, 2)`, which brings both to zero in two steps.
@@ -26,7 +26,7 @@ def moving_wall(T: int = 512) -> OnlineControl:
     Examples
     --------
     >>> moving_wall()
-    OnlineControl(n=2, d=1, T=512, h=3)
+    OnlineControl(n=2, d=1, T=256, h=3)
     """
     rng, t = np.random.default_rng(0), np.arange(T)
     w = np.stack([0.3 * np.sin(t / 5), 0.3 * np.cos(t / 3)], 1) + rng.uniform(-0.2, 0.2, (T, 2))

@@ -72,7 +72,7 @@ def test_strong_and_weak():
 
 def test_regret_and_violation_theorems_say_something_on_the_smallest_problem():
     """The bounds fall below H K; until then they are vacuous, and the verdict says so."""
-    long = {v.theorem.name: v for v in check(run(OptCMDP(), dear_reward(), 16384, repeats=4))}
+    long = {v.theorem.name: v for v in check(run(OptCMDP(), dear_reward(), 8192, repeats=4))}
     assert all(v.ok for v in long.values())
     assert not long["strong regret"].vacuous
     assert not long["strong violation"].vacuous
