@@ -2,7 +2,7 @@
 
 Two states, three stages, and a reward behind a cost (`dear_reward`). OptCMDP overspends at first and less and less
 (the augmented Lagrangian cannot be told from it here); the primal-dual method makes up for what it overspends, so that
-its weak violation is far below its strong one; OptPess-LP never overspends, and pays with regret while it does not dare.
+its weak violation is far below its strong one; OptPess-LP never overspends, and pays with regret until it dares.
 """
 
 from __future__ import annotations
