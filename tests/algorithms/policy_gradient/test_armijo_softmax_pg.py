@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mdptk import MDP, check, run
@@ -48,11 +48,17 @@ def positive(mdp):
     return MDP(mdp.P, mdp.r, mdp.gamma, (mdp.rho + 1e-2) / (mdp.rho + 1e-2).sum())
 
 
-@given(st.integers(0, 1000), st.sampled_from([0.0, 0.5, 0.9]), st.sampled_from([0.3, 3.0, 100.0]))
+@given(
+    st.integers(0, 1000),
+    st.sampled_from([0.0, 0.5, 0.9]),
+    st.sampled_from([0.3, 3.0, 100.0]),
+    st.sampled_from([0.3, 0.999]),
+)
 @settings(max_examples=20)
-def test_pseudo_code(seed, gamma, eta_max):
+@example(seed=0, gamma=0.0, eta_max=0.3, h=0.999)  # nearly all of the promise: no step is short enough to go unasked
+def test_pseudo_code(seed, gamma, eta_max, h):
     mdp = garnet(3, 2, 2, gamma, seed=seed)
-    alg = ArmijoSoftmaxPG(eta_max, h=0.3, beta=0.7)
+    alg = ArmijoSoftmaxPG(eta_max, h=h, beta=0.7)
     np.testing.assert_allclose(run(alg, mdp, 4)["pi"][0], reference(alg, mdp, 4)["pi"], rtol=1e-8, atol=1e-12)
 
 
