@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -33,11 +34,17 @@ def statements():
     ]
 
 
+@cache
+def degenerate(kind: type) -> list[Instance]:
+    """The gallery, made once."""
+    return [x for _, x in gallery(kind)]
+
+
 def instances(kind: type, rng: np.random.Generator) -> Iterator:
     """Random instances without end, what a few moves make of them, and the gallery in between, in random order."""
-    degenerate = [x for _, x in gallery(kind)]
+    known = degenerate(kind)
     while True:
-        yield degenerate[rng.integers(len(degenerate))]
+        yield known[rng.integers(len(known))]
         x = moves.sample(rng, kind)
         yield x
         for _ in range(2):
