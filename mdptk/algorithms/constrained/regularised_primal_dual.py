@@ -83,7 +83,7 @@ def _saddle(run: Run) -> Saddle:
 
 def _potential(run: Run) -> Array:
     star = _saddle(run)
-    kl = (np.exp(star.log_pi) * (star.log_pi - run["log_pi"])).sum(-1)
+    kl = np.maximum((np.exp(star.log_pi) * (star.log_pi - run["log_pi"])).sum(-1), 0)  # rounding below zero is zero
     return kl @ star.d / (1 - run.problem.gamma) + ((star.lam - run["lam"]) ** 2).sum(-1) / 2
 
 
