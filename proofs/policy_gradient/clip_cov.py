@@ -7,7 +7,7 @@ Notation. pi_e is proportional to pi exp(e z), l = log pi_e, C(e) = Cov(l, z), m
 
 from __future__ import annotations
 
-from sympy import Expr, Integer, Rational, Symbol, exp, expand, log, simplify, symbols
+from sympy import Add, Expr, Integer, Rational, Symbol, exp, expand, log, simplify, symbols
 
 from mdptk.theory.stock_entropy import move
 from mdptk.theory.symbols import A
@@ -21,7 +21,7 @@ def derivative() -> None:
     at = {e: 0, x[0]: 0, x[1]: log(2), x[2]: log(5), z[0]: 1, z[1]: -3, z[2]: Rational(1, 2)}
     p = [w / sum(weights) for w in weights]
     logs = [a + e * b - log(sum(weights)) for a, b in zip(x, z, strict=True)]
-    mean = lambda f: sum(a * b for a, b in zip(p, f, strict=True))  # noqa: E731
+    mean = lambda f: Add(*(a * b for a, b in zip(p, f, strict=True)))  # noqa: E731
     m, mu = mean(logs), mean(z)
     C = mean([a * b for a, b in zip(logs, z, strict=True)]) - m * mu
     third = mean([(a - m) * (b - mu) ** 2 for a, b in zip(logs, z, strict=True)])

@@ -12,18 +12,12 @@ from __future__ import annotations
 
 from sympy import Expr, Symbol, sqrt
 
+from mdptk.algorithms.utility.projected_utility_pg import length
 from mdptk.theory import previous
 from mdptk.theory.stock import step_size
 from mdptk.theory.stock_utility import mismatch, smoothness, span
 from mdptk.theory.symbols import A, S, gamma, t
 from proofs.vocabulary import harmonic, same
-
-
-def length() -> Expr:
-    """The quantity of that name in the algorithm's file."""
-    from mdptk.algorithms.utility.projected_utility_pg import length
-
-    return length
 
 
 def smooth_in_policy() -> Expr:
@@ -37,7 +31,7 @@ def smooth_in_policy() -> Expr:
 
 def ascent() -> Expr:
     """(P), then the smoothness from below."""
-    x = previous(length())
+    x = previous(length)
     return (1 / step_size - smooth_in_policy() / 2) * x**2
 
 
@@ -55,8 +49,7 @@ def convergence() -> Expr:
     # otherwise gap > 4 L S M^2, and a = 1 leaves 2 L S M^2, which is below 1 / K, as is every smaller gap after it
     assert same(after.subs(a, 1), 1 / K / 4)
     rate = harmonic(K, t - 1)  # from the first step on
-    full = {L: smooth_in_policy(), M: mismatch / (1 - gamma), n: S}
-    return rate.subs(full)
+    return rate.subs(L, smooth_in_policy()).subs(M, mismatch / (1 - gamma)).subs(n, S)
 
 
 PROVES = {"convergence by hidden concavity": convergence, "ascent": ascent}
