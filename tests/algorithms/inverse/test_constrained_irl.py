@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mdptk import run
+from mdptk import check, run
 from mdptk.algorithms.inverse.constrained_irl import ConstrainedIRL
+from mdptk.algorithms.inverse.mce_icrl import MCEICRL
 from mdptk.core import exact
 from mdptk.core.errors import InvalidModel
 from mdptk.core.inverse import HiddenReward
-from mdptk.problems.demonstrations import hidden_garnet
+from mdptk.problems.demonstrations import dear_actions, hidden_garnet
 from mdptk.theory.rationalise import rationalising
 from tests.algorithms.inverse.test_mce_icrl import features, soft_policy
 
@@ -86,6 +87,15 @@ def test_without_entropy_the_cone_is_that_of_ng_and_russell():
         advantage = exact.advantage(replace(mdp, r=r), best)
         weights, _ = cone.explain(r)
         np.testing.assert_allclose(weights, -advantage[best == 0], atol=1e-8)  # the rays' weights are the advantages
+
+
+@pytest.mark.parametrize(("gamma", "tau"), [(0.0, 0.1), (0.3, 0.5), (0.9, 0.2)])
+def test_theorems_on_random_problems(gamma, tau):
+    """Without a future, with little entropy, with a long one."""
+    for seed in (1, 2):
+        verdicts = check(run(ConstrainedIRL(), hidden_garnet(gamma=gamma, tau=tau, seed=seed), 15))
+        verdicts += check(run(MCEICRL(), dear_actions(gamma=gamma, tau=tau, seed=seed), 15))
+        assert all(v.ok for v in verdicts)
 
 
 def test_what_is_refused():
