@@ -118,6 +118,7 @@ def ascend(drift: Drift, old: Array, advantage: Array, *, m: int, step: float) -
         p, ratio = np.exp(x), np.maximum(np.exp(x - old), SMALLEST)
         slope = advantage - drift.slope(ratio, advantage)
         g = p * (slope - (p * slope).sum(-1, keepdims=True))
+        there, new, worse = x, here, np.zeros(size.shape, dtype=bool)
         for _ in range(60):
             there = log_softmax(x + size[..., None] * g)
             new = promised(drift, old, there, advantage)
