@@ -158,7 +158,7 @@ class HyperbolicPMD(Solver[MDP, State]):
 def _normalised(z: Array, scale: float) -> Array:
     """``max(0, b sinh(z + u))`` with sum one: Newton's method in u on a convex function, from above."""
     z = z - z.max(-1, keepdims=True)
-    u = np.full((*z.shape[:-1], 1), np.arcsinh(1 / scale))  # the largest alone is one there
+    u, excess = np.full((*z.shape[:-1], 1), np.arcsinh(1 / scale)), np.array(np.inf)  # the largest alone is one there
     for _ in range(100):
         x = np.maximum(z + u, 0)
         excess = scale * np.sinh(x).sum(-1, keepdims=True) - 1
