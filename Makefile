@@ -24,7 +24,7 @@ types: .venv/ready
 	$(BIN)/basedpyright
 
 pytest: .venv/ready
-	$(BIN)/pytest -q -n $(WORKERS) --dist loadscope
+	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal
 
 # -E: warnings of a page are only seen when it is read, and a page must not be older than the library it runs
 docs: .venv/ready

@@ -44,7 +44,7 @@ def largest_safe_set(mdp: MDP, h: Array) -> tuple[Array, Array]:
         raise InvalidModel(f"h has shape {h.shape}, expected {mdp.r.shape} finite numbers h[s, a]: {h}")
     can, safe = possible(mdp), np.ones(mdp.S, dtype=bool)
     while True:
-        allowed: Array = (h <= 0) & ~(can & ~safe).any(-1) & safe[:, None]
+        allowed = np.asarray((h <= 0) & ~(can & ~safe).any(-1) & safe[:, None])
         left: Array = allowed.any(-1)
         if (left == safe).all():
             return safe, allowed

@@ -75,8 +75,10 @@ def solve_exact(problem: Any) -> ExactSolution:
     elif isinstance(problem, (AverageRewardMDP, TotalRewardMDP)):
         from mdptk.solve._exact_undiscounted import average_optimum, total_optimum
 
-        optimum = average_optimum if isinstance(problem, AverageRewardMDP) else total_optimum
-        value, actions, steps = optimum(problem)
+        if isinstance(problem, AverageRewardMDP):
+            value, actions, steps = average_optimum(problem)
+        else:
+            value, actions, steps = total_optimum(problem)
         reason = f"exact, {problem.S} states: rational solves from the float64 optimum until no action is better"
     else:
         value, actions, steps = _optimum(problem)
