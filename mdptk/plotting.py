@@ -376,7 +376,9 @@ def _in_mathtext(tex: str, display: bool) -> str:
     """LaTeX rewritten in the dialect of matplotlib."""
     tex = re.sub(r"\\Pr\b", r"\\mathrm{Pr}", tex).replace(r"\tfrac", r"\frac").replace(r"\dfrac", r"\frac")
     tex = tex.replace(r"\textstyle", "")
-    tex = re.sub(r"\\frac(\d)(\d)", r"\\frac{\1}{\2}", tex)
+    tex = re.sub(r"\\(?:big|Big|bigg|Bigg)[lr]?(?![a-zA-Z])", "", tex)  # delimiters come in one size
+    tex = re.sub(r"\\frac\s*(\w|\\[a-zA-Z]+)\s*(\w|\\[a-zA-Z]+)", r"\\frac{\1}{\2}", tex)
+    tex = re.sub(r"\\sqrt\s+(\w)", r"\\sqrt{\1}", tex)
     tex = tex.replace(r"\lVert", r"\|").replace(r"\rVert", r"\|")
     tex = re.sub(r"\^(\*|\\top\b)", r"^{\1}", tex)  # otherwise they are spaced like operators
     tex = re.sub(r"(?<=[\w})])\s*(?=\\(log|exp|max|min|sup|inf)\b)", r"\\,", tex)

@@ -402,7 +402,7 @@ def check_exact_statement(
     others = [] if isinstance(alg, Learner) or (other := varied(alg)) == alg else [(other, *next(iter(few.items())))]
     for alg, where, problem in (*((alg, *item) for item in few.items()), *others):
         if isinstance(alg, Learner):
-            got, want = _states(alg, problem, 60, reference)
+            got, want = _states(alg, problem, 40, reference)
         else:
             got, want = run(alg, problem, 12).out, reference(alg, problem, 12)
             got = {k: x[0] for k, x in got.items()}
