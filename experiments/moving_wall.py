@@ -23,7 +23,7 @@ def compute(scale):
     horizons = HORIZONS[scale]
     found = {"T": np.array(horizons, dtype=float), "regret": [], "touched": [], "careless": []}
     for T in horizons:
-        problem, eta = moving_wall(T), 0.5 / np.sqrt(T)
+        problem, eta = moving_wall(T), float(0.5 / np.sqrt(T))
         result = run(COCOM(eta=eta), problem, T, every=T)
         found["regret"].append(regret.values(result)[0, -1])
         found["touched"].append(result["touched"][0, -1])

@@ -41,9 +41,9 @@ def compute(scale):
     return {"name": np.array([*PLAIN, *OTHER]), "times": np.array(times)}
 
 
-def draw(data, ax):
+def draw(data, axes):
     """Times against states, a line for each method; plain gradients solid, the others dashed."""
-    s = np.arange(1, data["times"].shape[1] + 1)
+    ax, s = axes[0], np.arange(1, data["times"].shape[1] + 1)
     for name, y in zip(data["name"], data["times"], strict=True):
         seen = np.isfinite(y)
         ax.semilogy(s[seen], np.maximum(y[seen], 1), "o-" if name in PLAIN else "o--", ms=3, label=name)

@@ -27,7 +27,7 @@ class Range:
     def __contains__(self, x: float) -> bool:
         above = x >= self.low if self.closed in ("low", "both") else x > self.low
         below = x <= self.high if self.closed in ("high", "both") else x < self.high
-        return above and below
+        return bool(above and below)
 
     def __str__(self) -> str:
         left = "[" if self.closed in ("low", "both") else "("

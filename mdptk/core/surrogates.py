@@ -10,7 +10,7 @@ array([0. , 0.3, 0. ])
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class Drift(Protocol):
 class Clipped:
     r""":math:`(\rho - \mathrm{clip}(\rho, 1 \pm \epsilon)) A` where that is positive: proximal policy optimisation."""
 
-    epsilon: float
+    epsilon: Any
 
     def drift(self, ratio: Array, advantage: Array) -> Array:
         """What clipping takes off."""
@@ -51,7 +51,7 @@ class Clipped:
 class Squared:
     r""":math:`\frac{|A|}{2\epsilon}(\rho - 1)^2`: simple policy optimisation."""
 
-    epsilon: float
+    epsilon: Any
 
     def drift(self, ratio: Array, advantage: Array) -> Array:
         """A parabola; without a constraint the best ratio is 1 + sign(A) epsilon."""

@@ -103,7 +103,7 @@ def swim_or_drift(S: int = 2, H: int = 3, share: float = 0.5) -> ConservativeMDP
     Examples
     --------
     >>> swim_or_drift()
-    ConservativeMDP(FiniteHorizonMDP(H=3, S=2, A=2), floor=0.136)
+    ConservativeMDP(FiniteHorizonMDP(H=3, S=2, A=2), floor=0.153)
     """
     mdp = riverswim(S).episodic(H)
     baseline = np.full(mdp.r.shape, 0.5)

@@ -21,6 +21,7 @@ COMMANDS = {
     "cdot": "·", "times": "×", "in": "∈", "forall": "∀", "to": "→", "top": "ᵀ", "star": "*", "ell": "ℓ", "pm": "±",
     "partial": "∂", "nabla": "∇", "sqrt": "√", "ldots": "…", "dots": "…", "neq": "≠", "mid": "|", "langle": "⟨",
     "rangle": "⟩", "lVert": "‖", "rVert": "‖", "lvert": "|", "rvert": "|", "prime": "′", "notin": "∉",
+    "setminus": "∖",
 }  # fmt: skip
 ACCENTS = {"hat": "\u0302", "tilde": "\u0303", "bar": "\u0304", "dot": "\u0307", "widehat": "\u0302"}
 SILENT = ("left", "right", "mathrm", "mathbb", "mathcal", "mathbf", "operatorname", "text", "textstyle", "displaystyle")
@@ -37,7 +38,8 @@ def plain(tex: str) -> str:
     >>> plain(r"\|\hat P_k - P\|_1^2")
     '‖P̂ₖ − P‖₁²'
     """
-    x = re.sub(r"\\[td]?frac(\d)(\d)", _fraction, tex)
+    x = tex.replace(r"\{", "(").replace(r"\}", ")")  # braces group in LaTeX
+    x = re.sub(r"\\[td]?frac(\d)(\d)", _fraction, x)
     x = re.sub(r"\\[td]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}", _fraction, x)
     x = re.sub(rf"\\({'|'.join(ACCENTS)})\b\s*(?:\{{\s*(\w)\s*\}}|(\w))", _accented, x)
     x = re.sub(r"\^(\\top|\{\\top\})\s*", "ᵀ ", x)

@@ -49,7 +49,7 @@ def divergence_of(problem: Any, log_pi: Array) -> Array:
     return problem.tau / (1 - problem.gamma) * (d * kl).sum(-1)
 
 
-def soft_return(problem: Any, log_pi: Array, r: Array) -> Array:
+def soft_return(problem: Any, log_pi: Array, r: Array) -> Any:
     r"""What policies earn of ``r[s, a]``, and tau times their causal entropy."""
     bonus = -problem.tau * (np.exp(log_pi) * log_pi).sum(-1)
     pi = np.exp(log_pi)

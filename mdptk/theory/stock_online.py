@@ -164,13 +164,13 @@ cost_error = Quantity(
 reward_surplus = Quantity(
     "reward_surplus",
     lambda run: run["surplus_sum"][..., 0],
-    latex=r"\sum_{k<K} \mathbb{E}^{\pi_k} \sum_h (\hat Q_{r,k} - r - P \hat V_{r,k})(s_h, a_h)",
+    latex=r"\sum_{k<K} \mathbb{E}^{\pi_k} \sum_h (\hat Q_{r,k} - r - P \hat V_{r,k})_h",
     rounding=_sum_rounding,
 )
 cost_surplus = Quantity(
     "cost_surplus",
     lambda run: (-run["surplus_sum"][..., 1:]).max(-1),
-    latex=r"\max_i \sum_{k<K} \mathbb{E}^{\pi_k} \sum_h (c_i + P \hat V_{c_i,k} - \hat Q_{c_i,k})(s_h, a_h)",
+    latex=r"\max_i \sum_{k<K} \mathbb{E}^{\pi_k} \sum_h (c_i + P \hat V_{c_i,k} - \hat Q_{c_i,k})_h",
     rounding=_sum_rounding,
 )
 pessimism = Quantity(

@@ -254,9 +254,9 @@ def test_overflow_is_no_counterexample_but_nan_out_of_nowhere_is():
 
 
 def test_a_seed_replays():
-    one, two = (falsify("NPG.global-convergence", budget=1e9, runs=400, seed=3) for _ in range(2))
-    other = falsify("NPG.global-convergence", budget=1e9, runs=400, seed=4)
-    assert one.about.runs == two.about.runs == 400
+    one, two = (falsify("NPG.global-convergence", budget=1e9, runs=700, seed=3) for _ in range(2))
+    other = falsify("NPG.global-convergence", budget=1e9, runs=700, seed=4)
+    assert one.about.runs == two.about.runs == 700
     assert one.code == two.code
     assert one.code != other.code
 
