@@ -125,9 +125,9 @@ def test_solve_shows_both_players(capsys):
 
 
 def test_falsify_says_what_it_cannot_search(capsys):
-    code, _, err = cli(capsys, "falsify", "ShapleyIteration.convergence")
+    code, _, err = cli(capsys, "falsify", "UtilityFrankWolfe.convergence")
     assert code != 0
-    assert "is about a MarkovGame; instances that can be searched are" in err
+    assert "is about a UtilityMDP; instances that can be searched are" in err
 
 
 def test_solve_with_a_horizon(capsys):

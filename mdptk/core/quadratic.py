@@ -55,7 +55,7 @@ def quadratic_on_simplex(R: Array, q: Array, k: int) -> tuple[Array, Array, floa
         z[f] = x[: len(f)]
         up = np.where(free, -np.inf, q - y @ R - x[-1] * a)
         gain = float(up.max())
-        if gain <= 4 * (rows + 1) * np.finfo(float).eps * size:
+        if gain <= 64 * (rows + 1) * np.finfo(float).eps * size:
             return z, y * np.sqrt(unit), float(x[-1]) * unit
         free[up.argmax()] = True
     raise NotConverged(f"the active set of {n} variables did not settle", gain)

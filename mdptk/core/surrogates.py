@@ -106,7 +106,7 @@ class Ascent(NamedTuple):
     step: Array  # (..., S): the step size that was left in each state
 
 
-def ascend(drift: Drift, old: Array, advantage: Array, *, m: int, step: float) -> Ascent:
+def ascend(drift: Drift, old: Array, advantage: Array, *, m: int, step: Any) -> Ascent:
     """`m` gradient steps on `promised` in the logits of each state, from ``old[..., s, a]``.
 
     A step that would lower the surrogate of its state by more than rounding is halved until it does not, at most 60

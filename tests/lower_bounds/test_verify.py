@@ -49,7 +49,7 @@ class Cheat(UCB1):
 
 
 def test_a_cheat_is_broken_and_an_error_is_a_row():
-    (row,) = check_job(BoundJob(Cheat(), "two-arms-exchanged", repeats=200))
+    (row,) = check_job(BoundJob(Cheat(), "two-arms-exchanged", repeats=400))
     assert row.broken
     (row,) = check_job(BoundJob(ValueIteration(), "two-arms-exchanged"))
     assert row.verdict == "ERROR"

@@ -134,6 +134,16 @@ move = Quantity(
     latex=r"\|\lambda_{%t} - \lambda_{%t-1}\|_2",
     rounding=lambda run: run.alg.eta * _price_rounding(run, "lam"),
 )
+excess_played = Quantity(
+    "excess_played",
+    violation.of,
+    latex=violation.template,
+    trivial=violation.trivial,
+    # a step stops where nothing gains more than its rounding, and a gain is quadratic in what is exceeded
+    rounding=lambda run: (
+        2 * returns_rounding(run.problem) + 2 * np.sqrt(2 * _price_rounding(run, "price") / run.alg.eta)
+    ),
+)
 size = Quantity(
     "size", lambda run: np.linalg.norm(run["lam"], axis=-1), latex=r"\|\lambda_{%t}\|_2", rounding=_carried_rounding
 )
@@ -181,7 +191,7 @@ VIOLATION = Theorem(
     reason=NOT_READ,
     assumes=(slater_condition,),
     since=0,
-    lhs=violation,
+    lhs=excess_played,
     rhs=lam_star / (eta * sqrt(t + 1)),
     proof="constrained/augmented_lagrangian",
     iterate="last",

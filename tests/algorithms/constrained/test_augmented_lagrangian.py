@@ -68,7 +68,7 @@ def reference(alg, cmdp, steps):
 
 
 @given(cmdps(), st.sampled_from([0.1, 1.0, 30.0]))
-@settings(max_examples=20)
+@settings(max_examples=8)
 def test_theorems(cmdp, eta):
     for verdict in check(run(AugmentedLagrangian(eta), cmdp, 8), skip_unmet=True):
         assert verdict.ok is not False, str(verdict)
