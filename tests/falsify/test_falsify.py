@@ -401,6 +401,8 @@ def test_starts_are_their_own_first_states():
         for start in {th.starts for th in cls.theorems if th.starts is not None and issubclass(cls, Solver)}:
             for _ in range(5):
                 problem, alg = moves.sample(rng, cls.model()).model(), cls()
+                if not isinstance(problem, cls.model()):
+                    break  # a kind that is not searched
                 try:
                     first = start.free(alg.init(problem))
                     state = start.state(alg, problem, moves.start(rng, np.shape(first), np.zeros(np.shape(first))))
