@@ -45,7 +45,7 @@ def largest_safe_set(mdp: MDP, h: Array) -> tuple[Array, Array]:
     can, safe = possible(mdp), np.ones(mdp.S, dtype=bool)
     while True:
         allowed = np.asarray((h <= 0) & ~(can & ~safe).any(-1) & safe[:, None])
-        left: Array = allowed.any(-1)
+        left = np.asarray(allowed.any(-1))
         if (left == safe).all():
             return safe, allowed
         safe = left
