@@ -24,6 +24,7 @@ import numpy as np
 from mdptk import registry, run
 from mdptk.core.algorithm import Learner
 from mdptk.core.errors import InvalidModel
+from mdptk.core.models import CMDP
 from mdptk.falsify import recorded
 from mdptk.falsify.recorded import Kept
 from mdptk.falsify.result import code
@@ -190,7 +191,7 @@ def _page(cls: type, rows: list[Row]) -> str:
 
 def _iterates(cls: type) -> str:
     """Of a method for constrained problems: what its last policy does, and what the average."""
-    if not any(m.name == "returns_sum" for m in cls.measures):
+    if cls.model() is not CMDP or not any(m.name == "returns_sum" for m in cls.measures):
         return ""
     problem = next(p for p in (constrained_two_state(), safe_answers()) if not cls.theorems[0].unmet(cls(), p))
     result = run(cls(), problem, 200)
