@@ -7,8 +7,6 @@ export OPENBLAS_NUM_THREADS := 1
 export JAX_PLATFORMS := cpu
 export JAX_COMPILATION_CACHE_DIR := $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS := 0
-# programs that run for a second are compiled for many: 40 % of the time that this takes goes into optimising them
-export XLA_FLAGS ?= --xla_backend_optimization_level=0
 
 .PHONY: verify test lint types pytest docs bench mutants nightly lock clean
 
@@ -33,7 +31,6 @@ docs: .venv/ready
 	$(BIN)/sphinx-build -q -W -E -d .cache/doctrees docs docs/_build/html
 
 # peers of the benchmarks live in an environment of their own: they need older releases of what mdptk uses
-bench: export XLA_FLAGS :=
 bench: .venv/ready
 	test -d .venv-peers || $(BIN)/uv venv -q .venv-peers
 	$(BIN)/uv pip install -q --python .venv-peers/bin/python -r benchmarks/peers/requirements.txt
