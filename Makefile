@@ -7,6 +7,8 @@ export OPENBLAS_NUM_THREADS := 1
 export JAX_PLATFORMS := cpu
 export JAX_COMPILATION_CACHE_DIR := $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS := 0
+# hundreds of small programs that run once: learners choose a level of their own
+export XLA_FLAGS := --xla_backend_optimization_level=0
 
 .PHONY: verify test lint types pytest docs bench mutants nightly lock clean
 
@@ -28,7 +30,7 @@ pytest: .venv/ready
 
 # -E: warnings of a page are only seen when it is read, and a page must not be older than the library it runs
 docs: .venv/ready
-	$(BIN)/sphinx-build -q -W -E -d .cache/doctrees docs docs/_build/html
+	$(BIN)/sphinx-build -q -W -E -j $(WORKERS) -d .cache/doctrees docs docs/_build/html
 
 # peers of the benchmarks live in an environment of their own: they need older releases of what mdptk uses
 bench: .venv/ready

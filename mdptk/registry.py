@@ -167,11 +167,11 @@ def problems(kind: type) -> dict[str, Any]:
     return found
 
 
-def standard(cls: type[Algorithm], *, shapes: int = SHAPES) -> dict[str, Any]:
+def standard(cls: type[Algorithm], *, shapes: int = SHAPES, each: int | None = None) -> dict[str, Any]:
     """The problems on which the theorems of an algorithm are checked when nothing else is said.
 
     For a learner, which is compiled for each shape, those of a few `shapes`: the shapes that most problems have, then
-    those of problems that are no views of others, small ones first.
+    those of problems that are no views of others, small ones first. At most `each` of a shape, if that is given.
     """
     found = problems(cls.model())
     if not issubclass(cls, Learner):
@@ -180,7 +180,7 @@ def standard(cls: type[Algorithm], *, shapes: int = SHAPES) -> dict[str, Any]:
     for name, problem in found.items():
         by_shape.setdefault(tuple(getattr(problem, n, None) for n in "HSAn"), []).append(name)
     few = sorted(by_shape.values(), key=lambda names: (-len(names), "," in names[0], found[names[0]].S))[:shapes]
-    return {name: p for name, p in found.items() if any(name in names for names in few)}
+    return {name: p for name, p in found.items() if any(name in names[:each] for names in few)}
 
 
 @cache
@@ -200,4 +200,7 @@ def experiments() -> dict[str, ModuleType]:
 
 def trial(cls: type[Algorithm]) -> dict[str, int]:
     """Steps and repeats with which the theorems of an algorithm are checked when nothing else is said."""
-    return {"steps": 200} if issubclass(cls, Solver) else {"steps": 512, "repeats": 64}
+    if issubclass(cls, Solver):
+        return {"steps": 200}
+    every = 1 if any(th.consecutive for th in cls.theorems) else 4
+    return {"steps": 512, "repeats": 64, "every": every}

@@ -26,6 +26,8 @@ from mdptk.core.models import MDP, Array, AverageRewardMDP, FiniteHorizonMDP, Po
 from mdptk.core.run import state_like
 
 BLOCK = 256  # steps whose random numbers are drawn at once
+ROOM = 2**26  # bytes for the records of a block, below which their number is not worth another program
+_QUICKER = {"xla_backend_optimization_level": 1}  # half the compile time of the default on a CPU, and as fast a program
 
 
 def _register(cls: type) -> None:
@@ -77,13 +79,13 @@ def learn(
     thrown away: so what a repeat does cannot depend, not even in the last bit, on how many others there are.
     """
     stride, width = _stride(every), type(alg).width
-    block = _block(steps, stride)
+    block = BLOCK // stride * stride
     with jax.enable_x64(True):
         truth = jax.tree.map(jnp.asarray, exact.truth(problem))
         oracle = jax.tree.map(jnp.asarray, alg.sees.of(problem))
         if given is not None:
             given = state_like(jax.eval_shape(alg.init, oracle, jax.random.key(seed)), given, type(alg).__name__)
-    start, advance = _compiled(alg, stride, block)
+    start, advance = _compiled(alg)
     groups = -(-repeats // width)
     stop = Event()
 
@@ -91,14 +93,16 @@ def learn(
         with jax.enable_x64(True):  # holds for this thread
             keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(g * width + jnp.arange(width))
             carry, first, record = start(oracle, truth, keys, given)
+            slots = BLOCK if BLOCK * sum(x.nbytes for x in record.values()) <= ROOM else block // stride
             records = [jax.tree.map(lambda x: np.asarray(x)[:, None], record)]
             for t in range(0, steps, block):
                 if stop.is_set():
                     break
-                carry, more = advance(oracle, truth, keys, carry, t)
-                records.append(jax.tree.map(np.asarray, more))
+                count = min(block, steps - t) // stride
+                carry, more = advance(oracle, truth, keys, carry, t, count, stride, slots)
+                records.append(jax.tree.map(lambda x: np.asarray(x)[:, :count], more))
                 tick(min(block, steps - t) / groups)
-        keep = slice(0, steps // stride + 1, every // stride)  # the last block may run on past the end
+        keep = slice(None, None, every // stride)
         out = {k: np.concatenate([r[k] for r in records], 1)[:, keep].astype(np.float64) for k in record}
         return out, {k: np.asarray(x, dtype=np.float64) for k, x in first.items()}
 
@@ -118,15 +122,9 @@ def _stride(every: int) -> int:
     return max(d for d in range(1, BLOCK + 1) if every % d == 0)
 
 
-def _block(steps: int, stride: int) -> int:
-    """Steps in a compiled block, a multiple of `stride`: a short one for short runs, or BLOCK; no others to compile."""
-    size = BLOCK // 8 if steps <= BLOCK // 4 else BLOCK
-    return max(size // stride, 1) * stride
-
-
 @lru_cache(maxsize=64)
-def _compiled(alg: Learner, stride: int, block: int) -> tuple[Any, Any]:
-    """(start, advance) for this algorithm: compiled once for each shape of problem."""
+def _compiled(alg: Learner) -> tuple[Any, Any]:
+    """(start, advance) for this algorithm: compiled once for each shape of problem, for runs of every length."""
     measures = type(alg).measures
     running = [m for m in measures if m.reduce != "now"]
 
@@ -145,20 +143,23 @@ def _compiled(alg: Learner, stride: int, block: int) -> tuple[Any, Any]:
         state, before, total = carry
         state = alg.step(oracle, state, xi)
         value = {m.name: m.of(truth, state) for m in running}
-        total = {m.name: m.update(total[m.name], before[m.name], value[m.name]) for m in running}
-        return (state, value, total), None
+        return state, value, {m.name: m.update(total[m.name], before[m.name], value[m.name]) for m in running}
 
-    def go_on(oracle: Any, truth: Any, key: Any, carry: Any, t: Any) -> Any:
-        ts = t + jnp.arange(block).reshape(-1, stride)
-        xi = jax.vmap(jax.vmap(lambda t: alg.draw(oracle, jax.random.fold_in(key, t))))(ts)
+    def go_on(oracle: Any, truth: Any, key: Any, carry: Any, t: Any, count: Any, stride: Any, slots: int) -> Any:
+        """`count` records of at most `slots`, `stride` steps before each."""
+        xi = jax.vmap(lambda t: alg.draw(oracle, jax.random.fold_in(key, t)))(t + jnp.arange(BLOCK))
 
-        def to_record(carry: Any, xi: Any) -> Any:
-            carry, _ = jax.lax.scan(partial(one_step, oracle, truth), carry, xi)
+        def to_record(k: Any, loop: Any) -> Any:
+            carry, kept = loop
+            step = lambda i, carry: one_step(oracle, truth, carry, jax.tree.map(lambda x: x[k * stride + i], xi))
+            carry = jax.lax.fori_loop(0, stride, step, carry)
             state, _, total = carry
-            return carry, record(truth, state, total)
+            return carry, jax.tree.map(lambda to, x: to.at[k].set(x), kept, record(truth, state, total))
 
-        return jax.lax.scan(to_record, carry, xi)
+        empty = jax.eval_shape(lambda: record(truth, carry[0], carry[2]))
+        kept = jax.tree.map(lambda x: jnp.zeros((slots, *x.shape), x.dtype), empty)
+        return jax.lax.fori_loop(0, count, to_record, (carry, kept))
 
     each = jax.vmap(begin, in_axes=(None, None, 0, None))
-    onward = jax.vmap(go_on, in_axes=(None, None, 0, 0, None))
-    return jax.jit(each), jax.jit(onward)
+    onward = jax.vmap(go_on, in_axes=(None, None, 0, 0, None, None, None, None))
+    return jax.jit(each, compiler_options=_QUICKER), jax.jit(onward, static_argnums=7, compiler_options=_QUICKER)
