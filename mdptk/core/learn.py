@@ -94,13 +94,13 @@ def learn(
             keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))(g * width + jnp.arange(width))
             carry, first, record = start(oracle, truth, keys, given)
             slots = BLOCK if BLOCK * sum(x.nbytes for x in record.values()) <= ROOM else block // stride
-            records = [jax.tree.map(lambda x: np.asarray(x)[:, None], record)]
+            records = [{name: np.asarray(x)[:, None] for name, x in record.items()}]
             for t in range(0, steps, block):
                 if stop.is_set():
                     break
                 count = min(block, steps - t) // stride
                 carry, more = advance(oracle, truth, keys, carry, t, count, stride, slots)
-                records.append(jax.tree.map(lambda x: np.asarray(x)[:, :count], more))
+                records.append({name: np.asarray(x)[:, :count] for name, x in more.items()})
                 tick(min(block, steps - t) / groups)
         keep = slice(None, None, every // stride)
         out = {k: np.concatenate([r[k] for r in records], 1)[:, keep].astype(np.float64) for k in record}
@@ -151,7 +151,10 @@ def _compiled(alg: Learner) -> tuple[Any, Any]:
 
         def to_record(k: Any, loop: Any) -> Any:
             carry, kept = loop
-            step = lambda i, carry: one_step(oracle, truth, carry, jax.tree.map(lambda x: x[k * stride + i], xi))
+
+            def step(i: Any, carry: Any) -> Any:
+                return one_step(oracle, truth, carry, jax.tree.map(lambda x: x[k * stride + i], xi))
+
             carry = jax.lax.fori_loop(0, stride, step, carry)
             state, _, total = carry
             return carry, jax.tree.map(lambda to, x: to.at[k].set(x), kept, record(truth, state, total))
