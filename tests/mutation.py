@@ -1,15 +1,18 @@
 """Mutation score of the checks: plant one error at a time in every algorithm and count how many are caught.
 
-    python -m tests.mutation [NAME ...] [--each N] [--seed N]
+    python -m tests.mutation [NAME ...] [--each N] [--seed N] [--workers N] [--again]
 
 An error is an operator, a constant, a comparison, an index or an extremum changed in `init`, `step` or a function that
 they call. It is caught if the pseudo-code in loops differs, a theorem is violated, or the algorithm crashes or does not
 end; what gets past that is held against the rest of the algorithm's own test file. Of each algorithm `--each` errors
-are drawn by lot (0: all of them). Survivors are listed with their place: look at each, since some are the same program
-written otherwise. Those that were looked at are in `EQUIVALENT`.
+are drawn by lot (0: all of them), the same ones every time. Survivors are listed with their place: look at each, since
+some are the same program written otherwise. Those that were looked at are in `EQUIVALENT`.
 
-The checks run in one process, with problems and their exact answers kept. Learners are first held against their loops
+Problems and their exact answers are kept from one error to the next. Learners are first held against their loops
 without compiling anything; only what survives that is compiled. A test file takes a process of its own.
+
+Outcomes are appended to a file as they come, and not judged again while the algorithm and its test file stay as they
+are: whoever interrupts it goes on later. `--again` begins anew.
 """
 
 from __future__ import annotations
@@ -17,24 +20,32 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
+import hashlib
 import inspect
-import math
+import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
 import warnings
+import zlib
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import track
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from mdptk import MDP, FiniteHorizonMDP, PolicyEvaluation, check, registry, run
@@ -45,7 +56,9 @@ from mdptk.core.models import CMDP
 from mdptk.testing import check_exact_statement, check_leading_axes, varied
 from tests.equivalent_mutants import EQUIVALENT
 
-EACH = 5
+EACH = 3
+ROOT = Path(__file__).parents[1]
+KEPT = ROOT / ".cache" / "mutants.jsonl"
 SECONDS, TIMES = 30, 5  # an error counts as caught after so long, and so many times what the original took
 OPERATORS = {
     ast.Add: ast.Sub,
@@ -215,57 +228,158 @@ def _limit(seconds: float) -> Iterator[None]:
 
 
 def drawn(names: list[str], each: int, seed: int) -> list[tuple[type, int, int]]:
-    """The errors to be planted: `each` of every algorithm by lot, or all if that is 0."""
-    rng, jobs = np.random.default_rng(seed), []
+    """The errors to be planted: `each` of every algorithm by lot, or all if that is 0.
+
+    The lot of one algorithm does not depend on which others there are.
+    """
+    jobs = []
     for name in names:
         cls = registry.algorithm(name)
         known = changes(cls)
-        order = rng.permutation(len(known))[: each or len(known)]
-        jobs += [(cls, *known[k]) for k in sorted(order)]
+        order = np.random.default_rng([seed, zlib.crc32(cls.__name__.encode())]).permutation(len(known))
+        jobs += [(cls, *known[k]) for k in sorted(order[: each or len(known)])]
     return jobs
 
 
-def main() -> None:
-    """Print the score of each algorithm and the survivors."""
+# outcomes, kept in a file -----------------------------------------------------------------------------------------
+
+
+def key(cls: type, i: int, j: int) -> str:
+    """What an outcome belongs to: the error, and the text of the algorithm and of its test file."""
+    return f"{cls.__name__} {i} {j} {_text(cls)}"
+
+
+@cache
+def _text(cls: type) -> str:
+    files = inspect.getfile(cls), ROOT / (_test_file(cls).replace(".", "/") + ".py")
+    return hashlib.sha256(b"".join(Path(file).read_bytes() for file in files)).hexdigest()[:12]
+
+
+def outcomes(path: Path) -> dict[str, tuple[str, str]]:
+    """(outcome, place) of each error that is in the file.
+
+    An error that was begun and took its process with it, twice, was noticed.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    begun: Counter[str] = Counter()
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        x = json.loads(line)
+        begun[x["key"]] += {"begun": 1, "interrupted": -1}.get(x["outcome"], 0)
+        if x["outcome"] in ("caught", "equivalent", "survived"):
+            found[x["key"]] = x["outcome"], x["place"]
+        elif begun[x["key"]] > 1:
+            found[x["key"]] = "caught", x["place"]
+    return found
+
+
+def _keep(path: Path, name: str, outcome: str, place: str) -> None:
+    with path.open("a", encoding="utf-8") as file:  # one short line at a time: two processes may write
+        file.write(json.dumps({"key": name, "outcome": outcome, "place": place}) + "\n")
+
+
+def judge(name: str, errors: list[tuple[int, int]], path: Path) -> str:
+    """Judge these errors of one algorithm, one after the other, and append what comes out to the file."""
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    warnings.simplefilter("ignore")  # errors divide by zero
+    np.seterr(all="ignore")
+    cls = registry.algorithm(name)
+    began = time.monotonic()
+    _checks(cls, cls)  # as it is, nothing may be wrong
+    seconds = max(SECONDS, TIMES * (time.monotonic() - began))
+    for i, j in errors:
+        broken, place = plant(cls, i, j)
+        _keep(path, key(cls, i, j), "begun", place)
+        outcome = "interrupted"
+        try:
+            left = survives(cls, broken, seconds)
+            left = left and (place in EQUIVALENT or passes_its_tests(cls, i, j, 4 * seconds))
+            outcome = "caught" if not left else "equivalent" if place in EQUIVALENT else "survived"
+        finally:
+            _keep(path, key(cls, i, j), outcome, place)
+    return name
+
+
+def judge_all(jobs: list[tuple[type, int, int]], path: Path, workers: int, tell: Any) -> None:
+    """Judge what is not in the file yet; when an error takes its process along, go on with the others."""
+    for _ in range(2 * len(jobs)):
+        known = outcomes(path)
+        todo: dict[str, list[tuple[int, int]]] = {}
+        for cls, i, j in jobs:
+            if key(cls, i, j) not in known:
+                todo.setdefault(cls.__name__, []).append((i, j))
+        tell(known)
+        if not todo:
+            return
+        context = multiprocessing.get_context("spawn")  # JAX has threads, which a fork would lose
+        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+            running = [pool.submit(judge, name, errors, path) for name, errors in todo.items()]
+            try:
+                for done in as_completed(running):
+                    done.result()
+                    tell(outcomes(path))
+            except BrokenProcessPool:
+                continue
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+
+def main() -> int:
+    """Print the score of each family, what survived, and the score of all."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=main.__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="algorithms; all if none is named")
     parser.add_argument("--each", type=int, default=EACH, metavar="N", help=f"errors in each ({EACH}); 0 for all")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the lot (0)")
+    parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes (2)")
+    parser.add_argument("--again", action="store_true", help="judge again what was judged before")
     parser.add_argument("--planted", type=int, nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.planted:
-        sys.exit(run_tests_with(registry.algorithm(args.names[0]), *args.planted))
-    os.environ.setdefault("JAX_PLATFORMS", "cpu")
-    warnings.simplefilter("ignore")  # errors divide by zero
-    np.seterr(all="ignore")
-    found: dict[str, list[str]] = {}
-    seconds = math.inf
+        return run_tests_with(registry.algorithm(args.names[0]), *args.planted)
+    KEPT.parent.mkdir(parents=True, exist_ok=True)
+    if args.again:
+        KEPT.unlink(missing_ok=True)
     console = Console()
-    for cls, i, j in track(drawn(args.names or list(registry.find()), args.each, args.seed), "mutants"):
-        if cls.__name__ not in found:
-            began = time.monotonic()
-            _checks(cls, cls)  # as it is, nothing may be wrong
-            seconds = max(SECONDS, TIMES * (time.monotonic() - began))
-        broken, place = plant(cls, i, j)
-        left = survives(cls, broken, seconds) and (place in EQUIVALENT or passes_its_tests(cls, i, j, 4 * seconds))
-        outcome = "caught" if not left else "equivalent" if place in EQUIVALENT else "survived"
-        found.setdefault(cls.__name__, []).append(outcome)
+    jobs = drawn(args.names or list(registry.find()), args.each, args.seed)
+    wanted = {key(*job): job[0] for job in jobs}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("mutants", total=len(jobs))
+
+        def tell(known: dict[str, tuple[str, str]]) -> None:
+            mine = [known[k][0] for k in wanted if k in known]
+            bar.update(task, completed=len(mine), description=f"mutants, {mine.count('survived')} survived")
+
+        interrupted = False
+        try:
+            judge_all(jobs, KEPT, args.workers, tell)
+        except KeyboardInterrupt:
+            interrupted = True
+    known = outcomes(KEPT)
+    found = {k: known[k] for k in wanted if k in known}
+    for outcome, place in sorted(found.values()):
         if outcome != "caught":
-            why = EQUIVALENT.get(place, "")
-            console.print(f"{outcome}: {place}" + (f"  ({why})" if why else ""), markup=False, soft_wrap=True)
-    console.print(_table(found))
+            why = f"  ({EQUIVALENT[place]})" if outcome == "equivalent" else ""
+            console.print(f"{outcome}: {place}{why}", markup=False, soft_wrap=True)
+    console.print(_table([(registry.shelf(wanted[k]).split("/")[0], outcome) for k, (outcome, _) in found.items()]))
+    if interrupted:
+        console.print(f"interrupted: {len(jobs) - len(found)} are not judged yet; the same command goes on")
+    return 130 if interrupted else 0
 
 
-def _table(found: dict[str, list[str]]) -> Table:
+def _table(found: list[tuple[str, str]]) -> Table:
+    """A line for each family, and one for all: the score leaves out those that are the same program."""
     table = Table(title="mutation score")
-    for column in ("algorithm", "planted", "equivalent", "caught", "survived", "score"):
-        table.add_column(column, justify="left" if column == "algorithm" else "right")
-    for name, outcomes in (*found.items(), ("all", [x for some in found.values() for x in some])):
-        n, same, caught = (len(outcomes), outcomes.count("equivalent"), outcomes.count("caught"))
-        score = f"{caught / max(n - same, 1):.0%}"
-        table.add_row(name, *map(str, (n, same, caught, n - same - caught)), score)
+    for column in ("family", "planted", "equivalent", "caught", "survived", "score"):
+        table.add_column(column, justify="left" if column == "family" else "right")
+    families = sorted({family for family, _ in found})
+    for name in (*families, "all"):
+        some = [outcome for family, outcome in found if name in (family, "all")]
+        n, same, caught = len(some), some.count("equivalent"), some.count("caught")
+        score = f"{caught / (n - same):.0%}" if n > same else ""
+        table.add_row(name, *map(str, (n, same, caught, n - same - caught)), score, end_section=name == families[-1])
     return table
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

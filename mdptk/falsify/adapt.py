@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from mdptk.core.models import Array
-from mdptk.falsify.moves import LARGEST_GAMMA, changed, ranges, shortened
+from mdptk.core.parts import PARTS
+from mdptk.falsify.moves import LARGEST_GAMMA, changed, ranges, shortened, tidied
 from mdptk.falsify.score import Candidate, Score
 
 FIRST_STEP = 0.3  # of logits, logarithms and rewards
@@ -99,7 +100,8 @@ class Code:
         arrays = [(name, getattr(x, name)) for name in names if getattr(x, name) is not None]
         if x.P.ndim == 4:  # the same at every stage, as the moves keep it
             arrays = [(name, a[0] if name in ("P", "r") else a[:, 0] if name == "c" else a) for name, a in arrays]
-        return arrays
+        free = [(name, a) for name, a in x.more.items() if PARTS[x.kind][name].what == "numbers"]
+        return arrays + [(f"more {name}", a) for name, a in free]
 
     @property
     def _hyperparameters(self) -> list[str]:
@@ -172,7 +174,8 @@ class Code:
         if x.P.ndim == 4:
             new |= {name: np.broadcast_to(new[name], getattr(x, name).shape) for name in ("P", "r")}
             new |= {} if x.c is None else {"c": np.broadcast_to(new["c"][:, None], x.c.shape)}
-        return replace(self.c, alg=alg, instance=replace(x, **new), origin="adapted")
+        more = {name.removeprefix("more "): new.pop(name) for name in list(new) if name.startswith("more ")}
+        return replace(self.c, alg=alg, instance=tidied(replace(x, **new).having(**more)), origin="adapted")
 
 
 def _unit(name: str, a: Array) -> float:

@@ -12,9 +12,13 @@ from mdptk import registry
 from mdptk.core import exact
 from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.constrained import ConservativeMDP, EpisodicCMDP
+from mdptk.core.control import Dispatch, OnlineControl
 from mdptk.core.games import MarkovGame, MatrixGame
+from mdptk.core.inverse import HiddenCosts, HiddenReward, SharedConstraint
 from mdptk.core.models import CMDP, MDP, Array, FiniteHorizonMDP, PolicyEvaluation
+from mdptk.core.parts import CONTINUOUS
 from mdptk.core.robust import RobustMDP
+from mdptk.core.utilities import UtilityMDP
 from mdptk.falsify.instance import GAMES, PLAIN, UNDISCOUNTED, Instance, one_state
 
 LARGEST = 64  # states of a standard problem that is tried
@@ -35,6 +39,8 @@ def gallery(kind: type, gamma: float | None = None) -> Iterator[tuple[str, Insta
         for (name, R), g in product(games(), discounts):
             x = one_state(MatrixGame, R.ravel(), R.shape[1])
             yield name, replace(x, kind=kind, gamma=g)
+    if kind in CONTINUOUS:
+        yield from dispatches() if kind is Dispatch else systems()
 
 
 def standard(kind: type) -> Iterator[tuple[str, Instance]]:
@@ -82,6 +88,10 @@ def views(x: Instance, kind: type, H: int = 2) -> Iterator[tuple[str, Instance]]
     elif kind is BernoulliBandit:
         if x.r.min() >= 0 and x.r.size <= ARMS:
             yield "", one_state(kind, x.r.ravel())
+    elif kind in (HiddenCosts, HiddenReward, SharedConstraint, UtilityMDP):
+        yield from _parts(x, kind)
+    elif kind in CONTINUOUS:
+        pass
     elif kind in GAMES:
         if kind is MarkovGame or x.S == 1:
             yield from ((word, replace(y, kind=kind)) for word, y in _players(x))
@@ -102,6 +112,77 @@ def keeping(x: Instance, room: float = 0.0) -> Instance:
         return replace(x, b=np.array([earned - room if room else min(float(x.b[0]), earned)]))
     spends = exact.returns(CMDP(model, x.c, x.b), x.pi)[1:]
     return replace(x, b=np.maximum(x.b, spends + 1e-3))
+
+
+def _parts(x: Instance, kind: type) -> Iterator[tuple[str, Instance]]:
+    """A model whose reward is a feature, hidden or known, and whose last action costs something."""
+    one, last = np.ones(1), np.zeros((1, x.S, x.A))
+    last[..., -1] = 1.0
+    uniform = np.full((1, x.S, x.A), 1 / x.A)
+    tau = np.array(0.5)
+    y = replace(x, kind=kind)
+    if kind is HiddenCosts:
+        yield "the last action is dear", y.having(phi=last, prices=2 * one, tau=tau)
+        yield "nothing is dear", y.having(phi=last, prices=0 * one, tau=tau)
+        yield "what it pays it costs", y.having(phi=x.r[None], prices=one, tau=tau)
+    elif kind is HiddenReward:
+        known = {"phi": x.r[None], "w": one, "c": last, "tau": tau}
+        yield "the last action is dear", y.having(**known, xi=0.5 * one, spare=0 * one)
+        yield "no budget binds", y.having(**known, xi=0 * one, spare=0.1 * one)
+    elif kind is SharedConstraint:
+        yield "one task", y.having(rewards=x.r[None], experts=uniform, cost=last[0])
+        both = np.concatenate([uniform, last])
+        yield "two tasks", y.having(rewards=np.stack([x.r, -x.r]), experts=both, cost=np.ones_like(x.r))
+    else:
+        x_uniform = exact.occupancy(x.model(), uniform[0])[:, None] * uniform[0]
+        yield "explore", y.having(sigma=np.array(0.1))
+        yield "imitate", y.having(target=x_uniform)
+        yield "imitate what nobody can do", y.having(target=last[0])
+        yield "likely", y.having(target=x_uniform, sigma=np.array(0.1))
+        yield "a penalty", y.having(pay=x.r, c=last, b=0.25 * one, beta=np.array(10.0))
+
+
+SYSTEMS = {  # F, G and a K that brings the state to zero
+    "a cart": ([[1.0, 1.0], [0.0, 1.0]], [[0.0], [1.0]], [[1.0, 2.0]]),
+    "a number that forgets": ([[0.0]], [[1.0]], [[0.0]]),
+    "a number that stays": ([[1.0]], [[1.0]], [[1.0]]),
+    "a number that grows": ([[1.5]], [[1.0]], [[1.5]]),
+    "two numbers that swap": ([[0.0, 1.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]),
+}
+LONG = 50  # steps of a control problem, as many as the search ever makes
+
+
+def system(name: str, w: Array, limit: Array, h: int = 2) -> Instance:
+    """One of the `SYSTEMS`, with constant weights, and limits for the sum of its state."""
+    F, G, K = (np.array(x) for x in SYSTEMS[name])
+    problem = OnlineControl(F, G, K, w, np.ones(len(w)), np.ones(len(F)), limit, h=h)
+    return Instance.of(problem)
+
+
+def systems() -> Iterator[tuple[str, Instance]]:
+    """Nothing happens; a push at every step, under a limit that is far, or just where the feedback alone comes."""
+    for name, (F, _, _) in SYSTEMS.items():
+        n = len(F)
+        yield f"{name}, at rest", system(name, np.zeros((LONG, n)), np.ones(LONG))
+        pushed = system(name, np.full((LONG, n), 0.5), np.full(LONG, 1e3))
+        yield f"{name}, pushed", pushed
+        there = pushed.model().response[0][:, :n].sum(1)
+        yield f"{name}, pushed to the limit", pushed.having(limit=there)
+        yield f"{name}, pushed to and fro", system(name, np.resize([[1.0] * n, [-1.0] * n], (LONG, n)), np.ones(LONG))
+
+
+def dispatches() -> Iterator[tuple[str, Instance]]:
+    """No water, no demand, no room, too much of everything, one stage; and nothing to pay for a missed target."""
+    for name, x in {
+        "no water": Dispatch([[0.0, 0.0]], [1.0, 1.0], start=0.0),
+        "no demand": Dispatch([[1.0, 0.5]], [0.0, 0.0]),
+        "no room": Dispatch([[1.0, 0.0], [0.0, 1.0]], [1.0, 1.0], start=0.0, full=0.0),
+        "a flood": Dispatch([[5.0, 5.0]], [1.0, 1.0]),
+        "one stage": Dispatch([[0.5], [1.5]], [1.0]),
+        "targets are free": Dispatch([[1.0, 0.0]], [1.0, 1.0], miss=0.0),
+        "nothing to burn": Dispatch([[0.0, 2.0]], [1.0, 1.0], burn=0.0),
+    }.items():
+        yield name, Instance.of(x)
 
 
 def _players(x: Instance) -> Iterator[tuple[str, Instance]]:

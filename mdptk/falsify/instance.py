@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from mdptk.core.constrained import ConservativeMDP, EpisodicCMDP
 from mdptk.core.errors import MdptkError
 from mdptk.core.games import MarkovGame, MatrixGame
 from mdptk.core.models import CMDP, MDP, Array, AverageRewardMDP, FiniteHorizonMDP, PolicyEvaluation
+from mdptk.core.parts import CONTINUOUS, PARTS, put_together, take_apart
 from mdptk.core.robust import L1, Finite, Interval, RobustMDP
 from mdptk.core.total import TotalRewardMDP
 
@@ -21,8 +23,8 @@ ONE_STATE = (MatrixGame, BernoulliBandit)
 PLAIN = (AverageRewardMDP, TotalRewardMDP)  # transitions, rewards and a start, nothing else
 SAFE = (EpisodicCMDP, ConservativeMDP)  # with a policy that is known to keep what is asked for, in `pi`
 STAGED = (FiniteHorizonMDP, *SAFE)
-UNDISCOUNTED = (*STAGED, *PLAIN, *ONE_STATE)
-KINDS = (MDP, FiniteHorizonMDP, PolicyEvaluation, CMDP, RobustMDP, *GAMES, BernoulliBandit, *PLAIN, *SAFE)
+UNDISCOUNTED = (*STAGED, *PLAIN, *ONE_STATE, *CONTINUOUS)
+KINDS = (MDP, FiniteHorizonMDP, PolicyEvaluation, CMDP, RobustMDP, *GAMES, BernoulliBandit, *PLAIN, *SAFE, *PARTS)
 SETS = ("centre", "radius", "lower", "upper", "kernels")  # of a RobustMDP
 ARRAYS = ("P", "r", "rho", "pi", "Phi", "D", "c", "b", *SETS, "start")
 
@@ -36,7 +38,8 @@ class Instance:
     `D` is None where it is stationary, so that it follows the transitions when they are changed; so does the centre of
     a ball that is None, and intervals are widened until the transitions are between them. `kernels` are those of a
     finite set besides `P`; the floor of a ConservativeMDP is the only number in `b`. `start` has the free numbers of
-    the first state (`mdptk.theory.Start`), None where `init` chooses them.
+    the first state (`mdptk.theory.Start`), None where `init` chooses them. `more` has the arrays of the kinds in
+    `mdptk.core.parts` by name; those without states and actions have a model of one state all the same.
     """
 
     kind: type
@@ -56,6 +59,7 @@ class Instance:
     kernels: Array | None = None
     B: int = 0
     start: Array | None = None
+    more: Mapping[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.lower is not None and self.upper is not None:
@@ -77,6 +81,10 @@ class Instance:
         """Shape of the transitions: what models of one batch, or of one compiled program, share."""
         return self.P.shape
 
+    def having(self, **more: Array) -> Instance:
+        """With these in place of the arrays in `more` of the same names."""
+        return replace(self, more={**self.more, **more})
+
     def model(self) -> Any:
         """The model; raises InvalidModel if the arrays make none."""
         S, B = self.S, self.B
@@ -86,6 +94,8 @@ class Instance:
             return MarkovGame(self.P.reshape(S, -1, B, S), self.r.reshape(S, -1, B), self.gamma, self.rho)
         if self.kind is BernoulliBandit:
             return BernoulliBandit(self.r[0])
+        if self.kind in CONTINUOUS:
+            return put_together(self.kind, None, self.more)
         if self.kind in (FiniteHorizonMDP, *PLAIN):
             return self.kind(self.P, self.r, self.rho)
         if self.kind is EpisodicCMDP:
@@ -95,6 +105,8 @@ class Instance:
         if self.kind is CMDP and self.P.ndim == 4:
             return CMDP(FiniteHorizonMDP(self.P, self.r, self.rho), self.c, self.b)
         mdp = MDP(self.P, self.r, self.gamma, self.rho)
+        if self.kind in PARTS:
+            return put_together(self.kind, mdp, self.more)
         if self.kind is CMDP:
             return CMDP(mdp, self.c, self.b)
         if self.kind is RobustMDP:
@@ -118,6 +130,9 @@ class Instance:
             If it is not made of arrays that are known here.
         """
         kind = type(problem)
+        if kind in PARTS:
+            mdp, more = take_apart(problem)
+            return replace(one_state(kind, np.zeros(1)) if mdp is None else cls(kind, **_inner(mdp)), more=more)
         match problem:
             case BernoulliBandit():
                 return one_state(kind, problem.means)

@@ -12,10 +12,13 @@ from mdptk.core import exact
 from mdptk.core.algorithm import Algorithm, Range
 from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.constrained import ConservativeMDP, EpisodicCMDP
+from mdptk.core.control import Dispatch
 from mdptk.core.errors import InvalidHyperparameter
-from mdptk.core.models import CMDP, Array, PolicyEvaluation
+from mdptk.core.inverse import HiddenCosts, HiddenReward, SharedConstraint
+from mdptk.core.models import CMDP, MDP, Array, PolicyEvaluation
+from mdptk.core.parts import CONTINUOUS, PARTS
 from mdptk.core.robust import RobustMDP
-from mdptk.falsify.gallery import keeping
+from mdptk.falsify.gallery import LONG, SYSTEMS, keeping, system
 from mdptk.falsify.instance import GAMES, ONE_STATE, SAFE, SETS, STAGED, UNDISCOUNTED, Instance
 
 Rng = np.random.Generator
@@ -52,6 +55,8 @@ def rewards(rng: Rng, shape: tuple[int, ...]) -> Array:
 
 def sample(rng: Rng, kind: type, shape: tuple[int, ...] | None = None) -> Instance:
     """A random instance, of a given shape of transitions if the algorithm is compiled for each."""
+    if kind in CONTINUOUS:
+        return _dispatch(rng) if kind is Dispatch else _system(rng)
     if shape is None:
         S, A = int(rng.choice([1, 2, 2, 3, 3, 4, 5])), int(rng.choice([1, 2, 2, 3, 4]))
         S = 1 if kind in ONE_STATE else S
@@ -79,6 +84,8 @@ def sample(rng: Rng, kind: type, shape: tuple[int, ...] | None = None) -> Instan
         return replace(x, b=spent(rng, x))
     if kind is RobustMDP:
         return replace(x, **ambiguity(rng, x))
+    if kind in PARTS:
+        return x.having(**_of_parts(rng, x))
     if kind in GAMES:
         return replace(x, B=int(rng.choice([B for B in range(1, A + 1) if A % B == 0])))
     return replace(x, r=abs(x.r)) if kind is BernoulliBandit else x
@@ -102,6 +109,62 @@ def ambiguity(rng: Rng, x: Instance) -> dict[str, Any]:
             return {"lower": np.maximum(x.P - size, 0), "upper": np.minimum(x.P + size, 1)}
         case _:
             return {"kernels": distributions(rng, (int(rng.integers(1, 3)), *x.P.shape))}
+
+
+def size(rng: Rng, low: float, high: float) -> Array:
+    """A positive number, of any order of magnitude between these powers of ten."""
+    return np.array(10 ** rng.uniform(low, high))
+
+
+def _of_parts(rng: Rng, x: Instance) -> dict[str, Array]:
+    """What a model needs to become a problem of its kind: features and prices, tasks and experts, a utility."""
+    n, m = (int(rng.choice([1, 1, 2, 3])) for _ in range(2))
+    phi, c = rewards(rng, (n, x.S, x.A)), abs(rewards(rng, (m, x.S, x.A)))
+    hidden = abs(rng.normal(size=m)) * (rng.random(m) < 0.7) * size(rng, -1, 1)
+    if x.kind is HiddenCosts:
+        return {"phi": c, "prices": hidden, "tau": size(rng, -1.5, 0.5)}
+    if x.kind is HiddenReward:
+        spare = rng.random(m) * (hidden == 0)
+        return {"phi": phi, "w": rng.normal(size=n), "c": c, "xi": hidden, "spare": spare, "tau": size(rng, -1.5, 0.5)}
+    if x.kind is SharedConstraint:
+        experts = distributions(rng, (n, x.S, x.A))
+        return {"rewards": phi, "experts": experts, "cost": c[0]}
+    pi = distributions(rng, (x.S, x.A))
+    target = exact.occupancy(replace(x, kind=MDP).model(), pi)[:, None] * pi
+    target = target if rng.random() < 0.7 else rng.random((x.S, x.A))
+    match rng.integers(4):
+        case 0:
+            return {"sigma": size(rng, -2, 0.5)}
+        case 1:
+            return {"target": target}
+        case 2:
+            return {"target": target, "sigma": size(rng, -2, 0.5)}
+        case _:
+            return {"pay": x.r, "c": c, "b": rng.random(m) * c.max((1, 2)), "beta": size(rng, -1, 2)}
+
+
+def _system(rng: Rng) -> Instance:
+    """A system that is pushed at random, with limits that some controller keeps to."""
+    name = list(SYSTEMS)[rng.integers(len(SYSTEMS))]
+    n = len(SYSTEMS[name][0])
+    w = rng.normal(size=(LONG, n)) * (rng.random((LONG, n)) < rng.choice([0.1, 1.0])) * size(rng, -2, 0)
+    x = system(name, w, np.zeros(LONG), h=int(rng.integers(1, 4)))
+    radius, weights = size(rng, -1, 0.5), 10 ** rng.uniform(-1, 1, LONG)
+    x = x.having(q=weights if rng.random() < 0.5 else np.ones(LONG), e=rng.normal(size=n), radius=radius)
+    there, move = x.model().response
+    M = rng.normal(size=move.shape[-1])
+    M *= radius * rng.random() / np.linalg.norm(M)
+    return x.having(limit=(there + move @ M)[:, :n] @ x.more["e"] + size(rng, -3, 0))
+
+
+def _dispatch(rng: Rng) -> Instance:
+    """Inflows and demands of any size, prices in an order that makes sense."""
+    scenarios, T = int(rng.integers(1, 4)), int(rng.integers(1, 5))
+    inflow = rng.random((scenarios, T)) * (rng.random((scenarios, T)) < 0.7) * size(rng, -1, 0.5)
+    full, price = float(size(rng, -1, 0.7)), float(size(rng, -1, 0.5))
+    numbers = {"start": full * rng.random(), "full": full, "burn": rng.random(), "price": price}
+    numbers |= {"shed": price * 3 * float(size(rng, 0, 1)), "miss": float(size(rng, -1, 1))}
+    return Instance.of(Dispatch(inflow, rng.random(T) * float(size(rng, -1, 0.5)), **numbers))
 
 
 def features(rng: Rng, S: int) -> Array:
@@ -284,12 +347,42 @@ def copy_strategy(rng: Rng, x: Instance, size: float) -> Instance:
     return replace(x, P=P.reshape(x.P.shape), r=r.reshape(x.r.shape))
 
 
+def move_more(rng: Rng, x: Instance, size: float) -> Instance:
+    """One of the arrays in `more`: a small step in proportion, one entry becomes another one, 0 or 1, or a row anew."""
+    names = [name for name in x.more if PARTS[x.kind][name].what != "fixed"]
+    name = names[rng.integers(len(names))]
+    part, a = PARTS[x.kind][name], x.more[name]
+    if part.what == "rows":
+        step = np.stack([_rows(rng, one, size) for one in a[:, None]])[:, 0]
+        return x.having(**{name: step if rng.random() < 0.6 else _one_row(rng, a, distributions(rng, a.shape[-1:]))})
+    if a.ndim == 0:
+        return tidied(x.having(**{name: a * np.exp(size * rng.normal()) if part.low >= 0 else a + size * rng.normal()}))
+    if rng.random() < 0.3:
+        b = a.copy()
+        b.flat[rng.integers(b.size)] = rng.choice([0.0, 1.0, *rng.choice(a.ravel(), 2)])
+        return tidied(x.having(**{name: b}))
+    scale = np.maximum(abs(a), 1e-3) if rng.random() < 0.5 else max(float(abs(a).max()), 1e-3)
+    return tidied(x.having(**{name: a + size * scale * (rng.random(a.shape) < 0.7) * rng.normal(size=a.shape)}))
+
+
+def tidied(x: Instance) -> Instance:
+    """With the arrays in `more` cut off at their ranges, and made to go together."""
+    parts = PARTS.get(x.kind, {})
+    more = {name: np.clip(a, parts[name].low, parts[name].high) for name, a in x.more.items()}
+    if x.kind is HiddenReward:
+        more["spare"] = np.where(more["xi"] > 0, 0.0, more["spare"])
+    if x.kind is Dispatch:
+        more["start"] = np.minimum(more["start"], more["full"])
+    return replace(x, more=more)
+
+
 OF_KIND: dict[type, tuple[Move, ...]] = {
     PolicyEvaluation: (move_pi, move_pi, move_Phi, move_Phi),
     CMDP: (move_c, move_c, move_c, move_b, move_b, move_b),
     EpisodicCMDP: (move_c, move_c, move_b, move_b),
     ConservativeMDP: (move_pi, move_pi, move_b),
     RobustMDP: (move_set,) * 4,
+    **dict.fromkeys(PARTS, (move_more,) * 6),
 } | dict.fromkeys(GAMES, (copy_strategy,) * 2)
 MOVES: tuple[Move, ...] = (
     *(step_P, step_P, step_r, step_r, snap_P, fresh_P, leak_P, snap_r, snap_r),
@@ -320,7 +413,7 @@ def move_start(rng: Rng, x: Instance, size: float) -> Instance:
 
 def mutate(rng: Rng, x: Instance, size: float) -> Instance:
     """One to three moves."""
-    moves = (*MOVES, *OF_KIND.get(x.kind, ()))
+    moves = (*(() if x.kind in CONTINUOUS else MOVES), *OF_KIND.get(x.kind, ()))
     moves = moves if x.start is None else (*moves, *[move_start] * 6)
     with np.errstate(divide="ignore"):  # the logit of an impossible transition
         for _ in range(int(rng.choice([1, 1, 2, 3]))):

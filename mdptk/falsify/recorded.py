@@ -100,6 +100,7 @@ def as_data(found: Any) -> dict[str, Any] | None:
         "hyperparameters": {f.name: getattr(found.alg, f.name) for f in fields(found.alg)},
         "kind": x.kind.__name__,
         "arrays": arrays,
+        "more": {name: a.tolist() for name, a in x.more.items()},
         "gamma": x.gamma,
         "B": x.B,
         "steps": found.steps,
@@ -144,7 +145,8 @@ def _kept(name: str, entry: dict[str, Any]) -> Kept:
     cls, _ = registry.theorem(name)
     kind = next(kind for kind in KINDS if kind.__name__ == entry["kind"])
     arrays = {key: np.array(x, dtype=np.float64) for key, x in entry["arrays"].items()}
-    problem = Instance(kind, gamma=entry["gamma"], B=entry.get("B", 0), **arrays).model()
+    more = {key: np.array(x, dtype=np.float64) for key, x in entry.get("more", {}).items()}
+    problem = Instance(kind, gamma=entry["gamma"], B=entry.get("B", 0), more=more, **arrays).model()
     alg = cls(**entry["hyperparameters"])
     ran = (entry["steps"], entry["seed"], entry["repeats"], entry["start"])
     return Kept(name, entry["ratio"], entry["unit"], entry["violated"], alg, problem, *ran, entry["search"])

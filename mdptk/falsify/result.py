@@ -19,7 +19,9 @@ from mdptk.core.constrained import ConservativeMDP, EpisodicCMDP
 from mdptk.core.errors import MdptkError
 from mdptk.core.games import MatrixGame
 from mdptk.core.models import CMDP, MDP, PolicyEvaluation
+from mdptk.core.parts import PARTS, take_apart
 from mdptk.core.robust import L1, Finite, RobustMDP
+from mdptk.core.utilities import UtilityMDP
 from mdptk.falsify.score import COUNTS, Candidate, Score, in_slack
 from mdptk.io import save
 from mdptk.sweep import Job
@@ -218,10 +220,24 @@ def source(problem: Any) -> str:
         return f"CMDP({source(problem.mdp)}, c={_list(problem.c)}, b={_list(problem.b)})"
     if isinstance(problem, RobustMDP):
         return f"RobustMDP({source(problem.nominal)}, {_set(problem.ambiguity)})"
+    if type(problem) in PARTS:
+        return _parts_source(problem)
     start = "" if (problem.rho == 1 / problem.S).all() else f", rho={_list(problem.rho)}"
     P = problem.dense().P if isinstance(problem, MDP) else problem.P
     discount = f", gamma={problem.gamma!r}" if hasattr(problem, "gamma") else ""
     return f"{type(problem).__name__}(P={_list(P)}, r={_list(problem.r)}{discount}{start})"
+
+
+def _parts_source(problem: Any) -> str:
+    mdp, arrays = take_apart(problem)
+    if isinstance(problem, UtilityMDP):
+        named = {"r" if name == "pay" else name: a for name, a in arrays.items()}
+        utility = ", ".join(f"{name}={_list(a)}" for name, a in named.items())
+        return f"UtilityMDP({source(mdp)}, {type(problem.utility).__name__}({utility}))"
+    named = {"c" if name == "cost" else name: a for name, a in arrays.items()}
+    given = [] if mdp is None else [source(mdp)]
+    given += [f"{name}={int(a) if name == 'h' else _list(a)}" for name, a in named.items()]
+    return f"{type(problem).__name__}({', '.join(given)})"
 
 
 def _set(U: Any) -> str:

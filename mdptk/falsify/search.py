@@ -147,6 +147,11 @@ def explore(search: Search) -> None:
             adapt(search.judge, search.rng, best, generations=GENERATIONS, settings=free)
 
 
+def learner_shapes(kind: type) -> list[tuple[int, ...]]:
+    """The shapes of transitions that learners are compiled for."""
+    return [(2, *shape) if hasattr(kind, "H") else shape for shape in (ARMS if kind in ONE_STATE else SHAPES)]
+
+
 def batched_by(n: int, items: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
     """The items in tuples of `n`, the last one shorter (`itertools.batched`, which Python has from 3.12 on)."""
     rest = iter(items)
@@ -241,9 +246,8 @@ class Search:
         steps = LEARNER_STEPS if learns else int(self.rng.choice(STEPS))
         shape: tuple[int, ...] | None = None
         if learns:
-            known = ARMS if kind in ONE_STATE else SHAPES
+            known = learner_shapes(kind)
             shape = known[self.rng.integers(len(known))]
-            shape = (2, *shape) if hasattr(kind, "H") else shape
         first = moves.sample(self.rng, kind, shape)
         others = (moves.sample(self.rng, kind, first.shape) for _ in range(width - 1))
         family = [first, *(replace(x, gamma=first.gamma) for x in others)]

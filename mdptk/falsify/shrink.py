@@ -11,16 +11,17 @@ import numpy as np
 from mdptk.core.algorithm import Learner, Solver
 from mdptk.core.games import MarkovGame
 from mdptk.core.models import CMDP, MDP, Array
+from mdptk.core.parts import CONTINUOUS, PARTS
 from mdptk.core.robust import RobustMDP
 from mdptk.falsify.gallery import keeping
 from mdptk.falsify.instance import ARRAYS, SAFE, Instance
-from mdptk.falsify.moves import changed, ranges, rounded_rows
+from mdptk.falsify.moves import changed, ranges, rounded_rows, tidied
 from mdptk.falsify.score import Candidate, Score, in_slack, judge, judge_again
 from mdptk.theory import Theorem
 
 RUNS = 4000
 SLOWER = 120  # runs that take a linear program or two
-FEWER = 40  # runs of a learner, whose every shape is compiled
+FEWER = 40  # runs of a learner, whose every shape is compiled, or in wide numbers
 LOSS = 0.005  # of the largest ratio may be lost for a simpler instance; half of an excess that is rounding
 
 
@@ -29,7 +30,8 @@ def shrink(
 ) -> tuple[Score, Candidate]:
     """The simplest candidate that keeps the violation, or the ratio within half a percent.
 
-    It takes the first simplification that keeps it, again and again.
+    It takes the first simplification that keeps it, again and again. What is broken by so much that float64 shows it is
+    shrunk in float64, and only the end is judged in wider numbers again.
 
     Parameters
     ----------
@@ -38,10 +40,19 @@ def shrink(
     gamma
         The discount, if it stays as it is.
     """
+    if score.how and not score.near:
+        small, d = _shrink(theorem, replace(score, how=""), c, fixed, gamma)
+        small, _ = judge_again(theorem, small, d)
+        if small.how:
+            return small, d
+    return _shrink(theorem, score, c, fixed, gamma)
+
+
+def _shrink(theorem: Theorem, score: Score, c: Candidate, fixed: bool, gamma: float | None) -> tuple[Score, Candidate]:
     keeps = _keeps(theorem, score)
     score, c = _fewest_steps(theorem, score, c, keeps)
-    slow = c.instance.kind in (CMDP, RobustMDP, MarkovGame)
-    left = (SLOWER if slow else RUNS) if isinstance(c.alg, Solver) and not (score.how and score.near) else FEWER
+    slow = c.instance.kind in (CMDP, RobustMDP, MarkovGame, *PARTS)
+    left = (SLOWER if slow else RUNS) if isinstance(c.alg, Solver) and not score.how else FEWER
     while left > 0:
         simpler = simplifications(c, fixed=fixed)
         simpler = [d for d in simpler if gamma is None or d.instance.gamma == gamma][:left]
@@ -99,12 +110,13 @@ def simplifications(c: Candidate, *, fixed: bool = False) -> list[Candidate]:
     x = c.instance
     smaller = [_without_state(x, s) for s in range(x.S)] if x.S > 1 else []
     smaller += _without_action(x) if x.B == 0 else _without_strategy(x)
-    smaller += _without_one(x, "c", "b") + _without_one(x, "kernels")
+    smaller += _without_one(x, "c", "b") + _without_one(x, "kernels") + _without_a_part(x)
     if x.Phi is not None and x.Phi.shape[1] > 1:  # a state less may take a feature with it, or the rank is lost
         smaller += [_without_feature(y, i) for y in (x, *smaller) for i in range(x.Phi.shape[1])]
     simpler = [*smaller, *_simpler_numbers(x)]
     models = [replace(c, instance=keeping(y) if x.kind in SAFE else y) for y in simpler]
     algorithms = [] if fixed else [replace(c, alg=type(c.alg)()), *_rounder_hyperparameters(c)]
+    models = [replace(d, instance=tidied(d.instance)) for d in models] if x.more else models
     return [y for y in (*algorithms, *models) if complexity(y) < complexity(c)]
 
 
@@ -112,8 +124,8 @@ def complexity(c: Candidate) -> tuple[int, int]:
     """Entries, then characters that it takes to print them: every simplification makes it less, so shrinking ends."""
     x = c.instance
     uniform = np.allclose(x.rho, 1 / x.S, rtol=0, atol=1e-12)
-    arrays = [getattr(x, name) for name in ARRAYS if not (name == "rho" and uniform)]
-    size = x.r.size + sum(0 if a is None else a.size for a in (x.Phi, x.c, x.kernels))
+    arrays = [getattr(x, name) for name in ARRAYS if not (name == "rho" and uniform)] + [*x.more.values()]
+    size = x.r.size + sum(0 if a is None else a.size for a in (x.Phi, x.c, x.kernels, *x.more.values()))
     characters = sum(len(repr(v)) for array in arrays if array is not None for v in array.ravel().tolist())
     return size, characters + len(repr(x.gamma)) + len(repr(c.alg))
 
@@ -144,6 +156,14 @@ def _simpler_numbers(x: Instance) -> Iterator[Instance]:
         yield from (replace(x, **{name: np.round(a * k) / k}) for name, a in numbers.items() if a is not None)
         if x.kernels is not None:
             yield replace(x, kernels=rounded_rows(x.kernels, k))
+        for name, a in x.more.items():
+            match PARTS[x.kind][name].what:
+                case "numbers":
+                    yield x.having(**{name: np.round(a * k) / k})
+                case "rows":
+                    yield x.having(**{name: rounded_rows(a, k)})
+    if x.kind in CONTINUOUS:
+        return
     for s, a, k in product(range(x.S), range(x.A), (1, 2, 10, 100)):
         P, r = x.P.copy(), x.r.copy()
         P[..., s, a, :] = rounded_rows(P[..., s, a, :], k)
@@ -159,6 +179,7 @@ def _without_state(x: Instance, s: int) -> Instance:
     home = np.broadcast_to(np.eye(x.S - 1)[:, None], P.shape)
     return replace(
         x,
+        more=_of_more(x, "s", keep),
         P=_normalised(P, home),
         r=x.r[..., keep, :],
         rho=_normalised(x.rho[keep], np.full(x.S - 1, 1 / (x.S - 1))),
@@ -212,7 +233,31 @@ def _of_actions(x: Instance, keep: list[int]) -> Instance:
     pi = None if x.pi is None else _normalised(x.pi[..., keep], np.full((*x.pi.shape[:-1], len(keep)), 1 / len(keep)))
     start = x.start if x.start is None or x.start.ndim < 2 else x.start[:, keep]
     kernels = {name: rows(getattr(x, name)) for name in ("P", "centre", "lower", "upper", "kernels")}
-    return replace(x, r=x.r[..., keep], c=of(x.c), radius=of(x.radius), pi=pi, start=start, **kernels)
+    more = _of_more(x, "a", keep)
+    return replace(x, r=x.r[..., keep], c=of(x.c), radius=of(x.radius), pi=pi, start=start, more=more, **kernels)
+
+
+def _of_more(x: Instance, axis: str, keep: list[int]) -> dict[str, Array]:
+    """The arrays in `more` with these entries of an axis alone; rows are made to sum to one again."""
+    out = {}
+    for name, a in x.more.items():
+        part = PARTS[x.kind][name]
+        b = np.take(a, keep, axis=part.axes.index(axis)) if axis in part.axes else a
+        uniform = np.full(b.shape, 1 / b.shape[-1]) if b.ndim else b
+        out[name] = _normalised(b, uniform) if part.what == "rows" and axis in part.axes[-1:] else b
+    return out
+
+
+def _without_a_part(x: Instance) -> list[Instance]:
+    """Without one of several features, constraints, tasks, scenarios or stages."""
+    letters = {k for name in x.more for k in PARTS[x.kind][name].axes} - {"s", "a"}
+    found = []
+    for k in sorted(letters):
+        name = next(name for name in x.more if k in PARTS[x.kind][name].axes)
+        n = x.more[name].shape[PARTS[x.kind][name].axes.index(k)]
+        keeps = [[j for j in range(n) if j != i] for i in range(n)] if n > 1 else []
+        found += [replace(x, more=_of_more(x, k, keep)) for keep in keeps]
+    return found
 
 
 def _without_one(x: Instance, *names: str) -> list[Instance]:

@@ -10,8 +10,10 @@ import numpy as np
 
 from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.constrained import ConservativeMDP, EpisodicCMDP
+from mdptk.core.control import Dispatch, OnlineControl
 from mdptk.core.errors import InvalidModel
 from mdptk.core.games import MarkovGame, MatrixGame
+from mdptk.core.inverse import HiddenCosts, HiddenReward, SharedConstraint
 from mdptk.core.models import (
     CMDP,
     MDP,
@@ -23,8 +25,10 @@ from mdptk.core.models import (
     PolicyEvaluation,
     is_sparse,
 )
+from mdptk.core.parts import CONTINUOUS, PARTS, UTILITIES, put_together, take_apart
 from mdptk.core.robust import L1, Finite, Interval, RobustMDP
 from mdptk.core.total import TotalRewardMDP
+from mdptk.core.utilities import UtilityMDP
 from mdptk.io._errors import MalformedFile, OutputExists, UnknownSource, require_gamma
 
 if TYPE_CHECKING:
@@ -53,9 +57,35 @@ ARRAYS = {
     "MarkovGame": ({"r", "gamma", "rho"}, set()),
     "MatrixGame": ({"R"}, set()),
     "BernoulliBandit": ({"means"}, set()),
+    **{
+        kind.__name__: (set(parts), set())
+        if kind in CONTINUOUS
+        else ({"r", "gamma", "rho", *parts}, {"grid", "arrows"})
+        for kind, parts in PARTS.items()
+        if kind is not UtilityMDP
+    },
+    **{
+        f"UtilityMDP of {u.__name__}": ({"r", "gamma", "rho", *parts}, {"grid", "arrows"})
+        for u, parts in UTILITIES.items()
+    },
 }
-NO_KERNEL = ("MatrixGame", "BernoulliBandit")
-Saved = Model | TotalRewardMDP | RobustMDP | MarkovGame | MatrixGame | BernoulliBandit | ConservativeMDP
+NO_KERNEL = ("MatrixGame", "BernoulliBandit", *(kind.__name__ for kind in CONTINUOUS))
+NAMED = {kind.__name__: kind for kind in PARTS}
+Saved = (
+    Model
+    | TotalRewardMDP
+    | RobustMDP
+    | MarkovGame
+    | MatrixGame
+    | BernoulliBandit
+    | ConservativeMDP
+    | HiddenCosts
+    | HiddenReward
+    | SharedConstraint
+    | UtilityMDP
+    | OnlineControl
+    | Dispatch
+)
 
 
 def save(path: str | os.PathLike[str], model: Saved, *, overwrite: bool = False) -> None:
@@ -65,7 +95,8 @@ def save(path: str | os.PathLike[str], model: Saved, *, overwrite: bool = False)
     model's type); `P`, or `P_data`, `P_indices`, `P_indptr`, `P_shape` of a sparse one; `r`, `rho`; and, where the
     type has them, `gamma`, `c`, `b`, `pi`, `Phi`, `D`, and the grid as `grid`, which is [rows, columns], and `arrows`.
     Of a RobustMDP the kind names the set, whose arrays are `centre` and `radius`, `lower` and `upper`, or `kernels`. A
-    MatrixGame is `R` and a BernoulliBandit `means`, nothing else.
+    MatrixGame is `R` and a BernoulliBandit `means`, nothing else. A UtilityMDP's kind names the utility; the other
+    problems that are more than a model have the arrays that `mdptk.core.parts` lists.
 
     Parameters
     ----------
@@ -73,7 +104,8 @@ def save(path: str | os.PathLike[str], model: Saved, *, overwrite: bool = False)
         Has to end in ``.npz``; no suffix is added.
     model
         MDP, FiniteHorizonMDP, AverageRewardMDP, TotalRewardMDP, CMDP, PolicyEvaluation, RobustMDP (with one of the
-        library's own sets), MarkovGame, MatrixGame, BernoulliBandit, EpisodicCMDP or ConservativeMDP.
+        library's own sets), MarkovGame, MatrixGame, BernoulliBandit, EpisodicCMDP, ConservativeMDP, HiddenCosts,
+        HiddenReward, SharedConstraint, UtilityMDP (with one of the library's own utilities), OnlineControl or Dispatch.
     overwrite
         Replace an existing file.
 
@@ -98,6 +130,9 @@ def save(path: str | os.PathLike[str], model: Saved, *, overwrite: bool = False)
 def _arrays(model: Saved) -> dict[str, Any]:
     """The arrays of `model` by name, `kind` first."""
     match model:
+        case _ if type(model) in PARTS:
+            mdp, parts = take_apart(model)
+            arrays = parts if mdp is None else _arrays(mdp) | parts
         case MDP():
             arrays = _kernel(model.P) | {"r": model.r, "gamma": model.gamma, "rho": model.rho}
             if model.grid is not None:
@@ -133,6 +168,8 @@ def _arrays(model: Saved) -> dict[str, Any]:
     kind = type(model).__name__
     if type(model) is CMDP and not isinstance(model.mdp, MDP):
         kind += f" of {type(model.mdp).__name__}"
+    if isinstance(model, UtilityMDP):
+        kind += f" of {type(model.utility).__name__}"
     if isinstance(model, RobustMDP):
         kind += f" of {type(model.ambiguity).__name__}"
     return {**arrays, "kind": kind}
@@ -230,6 +267,9 @@ def _build(kind: str, x: dict[str, Any]) -> Saved:
         return MatrixGame(x["R"])
     if kind == "BernoulliBandit":
         return BernoulliBandit(x["means"])
+    named = NAMED.get(kind.partition(" of ")[0])
+    if named in CONTINUOUS:
+        return put_together(named, None, x)
     P = _csr(x) if "P_data" in x else x["P"]
     outer, _, inner = kind.rpartition(" of ")
     if inner in ("FiniteHorizonMDP", "AverageRewardMDP"):
@@ -248,6 +288,8 @@ def _build(kind: str, x: dict[str, Any]) -> Saved:
         rows, columns = x["grid"].tolist()
         grid = Grid(rows, columns, tuple(x["arrows"].tolist()))
     mdp = MDP(P, x["r"], float(x["gamma"]), x["rho"], grid=grid)
+    if named is not None:
+        return put_together(named, mdp, {name: a for name, a in x.items() if name in PARTS[named]})
     if kind == "CMDP":
         return CMDP(mdp, x["c"], x["b"])
     if outer == "RobustMDP":
