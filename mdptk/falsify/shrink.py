@@ -117,7 +117,8 @@ def simplifications(c: Candidate, *, fixed: bool = False) -> list[Candidate]:
     models = [replace(c, instance=keeping(y) if x.kind in SAFE else y) for y in simpler]
     algorithms = [] if fixed else [replace(c, alg=type(c.alg)()), *_rounder_hyperparameters(c)]
     models = [replace(d, instance=tidied(d.instance)) for d in models] if x.more else models
-    return [y for y in (*algorithms, *models) if complexity(y) < complexity(c)]
+    now = complexity(c)
+    return [y for y in (*algorithms, *models) if complexity(y) < now]
 
 
 def complexity(c: Candidate) -> tuple[int, int]:
@@ -126,7 +127,7 @@ def complexity(c: Candidate) -> tuple[int, int]:
     uniform = np.allclose(x.rho, 1 / x.S, rtol=0, atol=1e-12)
     arrays = [getattr(x, name) for name in ARRAYS if not (name == "rho" and uniform)] + [*x.more.values()]
     size = x.r.size + sum(0 if a is None else a.size for a in (x.Phi, x.c, x.kernels, *x.more.values()))
-    characters = sum(len(repr(v)) for array in arrays if array is not None for v in array.ravel().tolist())
+    characters = sum(len(repr(array.ravel().tolist())) for array in arrays if array is not None)
     return size, characters + len(repr(x.gamma)) + len(repr(c.alg))
 
 
