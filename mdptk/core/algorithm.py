@@ -133,11 +133,14 @@ class Learner(Algorithm[Problem, State]):
     """A randomised method that sees an oracle, in JAX: compiled once, run on many seeds at a time.
 
     `keep` names the fields of the state that are recorded; measurements always are. `width` is the number of repeats
-    in one compiled program: more for small steps, 1 for steps that fill the machine by themselves.
+    in one compiled program: more for small steps, 1 for steps that fill the machine by themselves. `batch` is the
+    number of episodes of one step, or the name of the hyperparameter that is, where all of them follow the policy that
+    the state stands for; 0 where it is otherwise.
     """
 
     keep: ClassVar[tuple[str, ...]] = ()
     width: ClassVar[int] = 16
+    batch: ClassVar[str | int] = 0
 
     @abstractmethod
     def init(self, oracle: Problem, key: Any) -> State:

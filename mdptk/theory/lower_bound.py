@@ -32,7 +32,7 @@ class LowerBound:
         The statement as a `Theorem`: a loss, ``>=``, a function of the sizes, in expectation.
     sees
         The oracle: the claim is about every learner that sees it, whoever wrote it, with one step for each tick of the
-        clock.
+        clock, or with as many ticks as its `batch` says.
     family
         Function of the sizes (as keywords, clock included) that returns the problems, all equally likely.
     most
@@ -45,7 +45,10 @@ class LowerBound:
         claim is held against without trying one algorithm.
     loss
         Name of the `Measure` that the left side reads. Only the author of a learner knows what it plays, so a learner
-        without this measure cannot be judged.
+        without this measure cannot be judged, unless it has the next one.
+    rate
+        Name of the `Measure` of what one tick loses with the policy of the state, if there is one: what learners with a
+        `batch` are judged by, whose loss is the sum of it.
     luck
         How far below zero a loss can be, by luck; an expression in the sizes.
     repeats
@@ -60,6 +63,7 @@ class LowerBound:
     sizes: tuple[dict[str, float], ...]
     least: Callable[..., float] | None = None
     loss: str = "regret"
+    rate: str = ""
     luck: Any = 0
     repeats: int | None = None
 
@@ -101,20 +105,39 @@ class LowerBound:
             raise AssumptionViolated(
                 f"{self.name!r} is about the {self.loss}, which {type(alg).__name__} has no measure of"
             )
-        steps = int(next(sizes[name] for name in CLOCK if name in sizes))
-        family = self.family(**sizes)
+        ticks = int(sizes[_clock(sizes)])
+        family, batch = self.family(**sizes), self._batch(alg)
+        if ticks % (batch or 1):
+            raise MdptkError(f"{_clock(sizes)} = {ticks} is no multiple of the {batch} episodes of a step of {alg!r}")
         total = np.zeros(repeats)
         for problem in family:
-            result = run(alg, problem, steps, seed=seed, repeats=repeats, every=steps)
-            total += self.claim.lhs.values(result)[:, -1]
+            if batch:
+                result = run(alg, problem, ticks // batch, seed=seed, repeats=repeats)
+                total += batch * result[self.rate][:, :-1].sum(1)
+            else:
+                result = run(alg, problem, ticks, seed=seed, repeats=repeats, every=ticks)
+                total += self.claim.lhs.values(result)[:, -1]
         x, low, most = total / len(family), 0 - _value(self.luck, sizes), _value(self.most, sizes)
         if not ((x >= low - 1e-9 * most) & (x <= most * (1 + 1e-9))).all():
             raise MdptkError(f"{type(alg).__name__} lost {x.min():.6g} to {x.max():.6g}, outside [{low:g}, {most:.6g}]")
         return np.clip(x, low, most)
 
     def measured_by(self, cls: type[Algorithm]) -> bool:
-        """Whether a class of algorithms measures the loss that the claim is about."""
-        return any(measure.name == self.loss for measure in cls.measures)
+        """Whether a class of algorithms measures the loss that the claim is about, or what its batches lose."""
+        names = {measure.name for measure in cls.measures}
+        return self.loss in names or (self.rate in names and bool(getattr(cls, "batch", 0)))
+
+    def _batch(self, alg: Algorithm) -> int:
+        """Ticks of a step of a learner that is judged by what its batches lose; 0 for one that measures its loss."""
+        if any(measure.name == self.loss for measure in type(alg).measures):
+            return 0
+        batch = getattr(type(alg), "batch", 0)
+        return int(getattr(alg, batch) if isinstance(batch, str) else batch)
+
+    def fitted(self, alg: Algorithm, **sizes: float) -> dict[str, float]:
+        """The sizes with the clock at the next multiple of what a step of the learner takes."""
+        clock, batch = _clock(sizes), self._batch(alg) or 1
+        return sizes | {clock: -(-int(sizes[clock]) // batch) * batch}
 
     def repeats_needed(self, **sizes: float) -> int:
         """Repeats after which an algorithm that knows the problem, and loses nothing, is noticed."""
@@ -137,14 +160,14 @@ class LowerBound:
         repeats
             Runs on each problem of the family; `self.repeats`, or else `repeats_needed`, if None.
         sizes
-            The sizes; the first of `self.sizes` if None.
+            The sizes; the first of `self.sizes` if None, with the clock `fitted` to the learner.
 
         Raises
         ------
         AssumptionViolated
             If the algorithm does not see the oracle that the claim is about.
         """
-        sizes = self.sizes[0] if sizes is None else sizes
+        sizes = self.fitted(alg, **self.sizes[0]) if sizes is None else sizes
         b, most = self.bound(**sizes), _value(self.most, sizes)
         n = repeats or self.repeats or self.repeats_needed(**sizes)
         x = self.losses(alg, repeats=n, seed=seed, **sizes)
@@ -162,6 +185,10 @@ class LowerBound:
             note=note,
             p=p,
         )
+
+
+def _clock(sizes: dict[str, float]) -> str:
+    return next(name for name in CLOCK if name in sizes)
 
 
 def _value(expr: Any, sizes: dict[str, float]) -> float:

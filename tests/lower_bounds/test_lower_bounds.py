@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mdptk import AssumptionViolated, InvalidModel, MdptkError, registry
+from mdptk import AssumptionViolated, InvalidModel, MdptkError, registry, run
 from mdptk.algorithms.bandits.ucb1 import UCB1, State
 from mdptk.algorithms.exploration.ucrl2 import UCRL2
 from mdptk.algorithms.planning.value_iteration import ValueIteration
+from mdptk.algorithms.policy_gradient.reinforce import REINFORCE
 from mdptk.core import exact
 from mdptk.core.bandits import BernoulliBandit
 from mdptk.core.oracles import Bandit
@@ -55,6 +56,22 @@ def test_every_learner_obeys(bound, cls):
     assert verdict.ok, verdict
     assert verdict.informative
     assert not verdict.vacuous
+
+
+def test_batches_of_episodes_are_counted_one_by_one():
+    """A step loses what its policy fails with, for each of its episodes; sizes are rounded up to whole steps."""
+    alg, sizes = REINFORCE(N=3), {"A": 2, "H": 3, "K": 6}
+    assert LOCK.fitted(alg, A=2, H=3, K=5) == sizes
+    x = LOCK.losses(alg, repeats=4, seed=1, **sizes)
+    first = 3 * (1 - 1 / 4)  # two digits of a uniform policy are right
+    second = 0
+    for problem in locks(A=2, H=3):
+        gaps = run(alg, problem, 1, seed=1, repeats=4)["gap"]
+        assert gaps[:, 0] == pytest.approx(3 / 4)
+        second += 3 * gaps[:, 1] / 4
+    assert x == pytest.approx(first + second)
+    with pytest.raises(MdptkError, match="K = 5 is no multiple of the 3 episodes"):
+        LOCK.losses(alg, repeats=1, A=2, H=3, K=5)
 
 
 # without trying any learner ---------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ from mdptk.core import exact
 from mdptk.core.algorithm import Measure, Positive, Solver
 from mdptk.core.models import CMDP, Array
 from mdptk.core.run import Run
-from mdptk.theory import Cite, Quantity, Theorem
+from mdptk.theory import Cite, Quantity, Start, Theorem
 from mdptk.theory.stock_constrained import (
     MEASURES,
     lam_star_sum,
@@ -139,6 +139,7 @@ KEPT = Theorem(
     silent="by construction: it says which policies the average is about",
     proof="constrained/crpo",
     iterate="average",
+    starts=Start("any logits", lambda state: state.log_pi, lambda alg, problem, x: alg.at(problem, x)),
 )
 
 
@@ -158,14 +159,14 @@ class CRPO(Solver[CMDP, State]):
     )
 
     def init(self, problem: CMDP) -> State:
-        return self._state(problem, np.zeros(problem.mdp.r.shape))
+        return self.at(problem, np.zeros(problem.mdp.r.shape))
 
     def step(self, problem: CMDP, state: State) -> State:
         follow = np.concatenate([problem.mdp.r[None], -problem.c])[state.chosen]
         advantage = exact.advantage(replace(problem.mdp, r=follow), state.pi)
-        return self._state(problem, state.log_pi + self.eta / (1 - problem.gamma) * advantage)
+        return self.at(problem, state.log_pi + self.eta / (1 - problem.gamma) * advantage)
 
-    def _state(self, problem: CMDP, logits: Array) -> State:
+    def at(self, problem: CMDP, logits: Array) -> State:
         log_pi = exact.log_softmax(logits)
         over = exact.returns(problem, np.exp(log_pi))[1:] - problem.b > self.kappa
         return State(log_pi, np.exp(log_pi), int(over.argmax()) + 1 if over.any() else 0)

@@ -32,7 +32,7 @@ from mdptk.core import exact
 from mdptk.core.algorithm import Measure, Positive, Solver
 from mdptk.core.models import CMDP, Array
 from mdptk.core.run import Run
-from mdptk.theory import Cite, Quantity, Theorem
+from mdptk.theory import Cite, Quantity, Start, Theorem
 from mdptk.theory.stock_constrained import (
     MEASURES,
     excess,
@@ -83,6 +83,11 @@ beta = Symbol("beta", positive=True)
 KEY = "jaggi2013revisiting"
 NOT_READ = r"the standard proof, rederived, for $D = \|\mathrm{span}(c)\|_2/(1-\gamma)$"
 climbed = 2 * beta * D**2 / (t + 2)
+ANYWHERE = Start(  # the first step goes all the way
+    "any policy",
+    lambda state: state.pi,
+    lambda alg, problem, x: alg.at(problem, 0, _occupancy(problem, exact.project_simplex(x))),
+)
 CONVERGENCE = Theorem(
     name="convergence",
     cite=Cite(KEY, "Theorem 1"),
@@ -92,6 +97,7 @@ CONVERGENCE = Theorem(
     rhs=climbed,
     proof="constrained/frank_wolfe",
     iterate="last",
+    starts=ANYWHERE,
 )
 GAP = Theorem(
     name="gap of the last policy",
@@ -103,6 +109,7 @@ GAP = Theorem(
     rhs=climbed,
     proof="constrained/frank_wolfe",
     iterate="last",
+    starts=ANYWHERE,
 )
 VIOLATION = Theorem(
     name="violation of the last policy",
@@ -113,6 +120,7 @@ VIOLATION = Theorem(
     rhs=(lam_star + sqrt(lam_star**2 + 2 * beta * climbed)) / beta,
     proof="constrained/frank_wolfe",
     iterate="last",
+    starts=ANYWHERE,
 )
 
 
@@ -127,14 +135,14 @@ class FrankWolfe(Solver[CMDP, State]):
     measures: ClassVar[tuple[Measure, ...]] = MEASURES
 
     def init(self, problem: CMDP) -> State:
-        return self._state(problem, 0, _occupancy(problem, np.full(problem.mdp.r.shape, 1 / problem.A)))
+        return self.at(problem, 0, _occupancy(problem, np.full(problem.mdp.r.shape, 1 / problem.A)))
 
     def step(self, problem: CMDP, state: State) -> State:
         best = exact.optimal(problem.penalised(state.lam)).pi
         toward = _occupancy(problem, best) - state.x
-        return self._state(problem, state.t + 1, state.x + 2 / (state.t + 2) * toward)
+        return self.at(problem, state.t + 1, state.x + 2 / (state.t + 2) * toward)
 
-    def _state(self, problem: CMDP, steps: int, x: Array) -> State:
+    def at(self, problem: CMDP, steps: int, x: Array) -> State:
         over = np.tensordot(problem.c, x) - problem.b
         return State(steps, x, exact.conditional(x), self.beta * np.maximum(over, 0))
 

@@ -32,7 +32,7 @@ from mdptk.core import exact
 from mdptk.core.algorithm import Measure, Positive, Range, Solver
 from mdptk.core.models import CMDP, Array
 from mdptk.core.run import Run
-from mdptk.theory import Cite, Geometric, Quantity, Theorem, previous
+from mdptk.theory import Cite, Geometric, Quantity, Start, Theorem, previous
 from mdptk.theory.quantity import EPS
 from mdptk.theory.stock import before
 from mdptk.theory.stock_constrained import (
@@ -106,6 +106,15 @@ distance = Quantity("Theta", _distance, latex=r"\Theta_{%t}", rounding=_rounding
 travel = Quantity("zeta", _travel, latex=r"\zeta_{%t}", rounding=_rounding)
 surprise = Quantity("surprise", _surprise, latex=r"\delta_{%t}", rounding=_rounding)
 
+
+def _from(alg: OptimisticPrimalDual, problem: CMDP, x: Array) -> State:
+    pi, lam = x[: problem.mdp.r.size].reshape(problem.mdp.r.shape), x[problem.mdp.r.size :]
+    start = exact.project_simplex(pi), np.clip(lam, 0, alg.multiplier_bound(problem))
+    return State(*start, *alg.moved(problem, *start, *start))
+
+
+ANYWHERE = Start("any policy and prices up to the bound", lambda x: np.append(x.pi_hat.ravel(), x.lam_hat), _from)
+
 KEY = "ding2023last"
 STEP = Theorem(
     name="one step",
@@ -120,6 +129,7 @@ STEP = Theorem(
     rhs=previous(distance) - travel + eta * surprise,
     proof="constrained/optimistic_primal_dual",
     iterate="last",
+    starts=ANYWHERE,
 )
 LINEAR = Theorem(
     name="linear convergence of the last iterate",
@@ -152,13 +162,13 @@ class OptimisticPrimalDual(Solver[CMDP, State]):
 
     def init(self, problem: CMDP) -> State:
         start = np.full(problem.mdp.r.shape, 1 / problem.A), np.zeros(problem.m)
-        return State(*start, *self._moved(problem, *start, *start))
+        return State(*start, *self.moved(problem, *start, *start))
 
     def step(self, problem: CMDP, state: State) -> State:
-        hat = self._moved(problem, state.pi_hat, state.lam_hat, state.pi, state.lam)
-        return State(*hat, *self._moved(problem, *hat, state.pi, state.lam))
+        hat = self.moved(problem, state.pi_hat, state.lam_hat, state.pi, state.lam)
+        return State(*hat, *self.moved(problem, *hat, state.pi, state.lam))
 
-    def _moved(self, problem: CMDP, pi0: Array, lam0: Array, pi: Array, lam: Array) -> tuple[Array, Array]:
+    def moved(self, problem: CMDP, pi0: Array, lam0: Array, pi: Array, lam: Array) -> tuple[Array, Array]:
         """From (pi0, lam0), a step along the gradient at (pi, lam), projected."""
         q = exact.action_values(problem.penalised(lam), pi)
         over = exact.returns(problem, pi)[1:] - problem.b

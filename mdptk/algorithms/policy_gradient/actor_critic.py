@@ -67,6 +67,7 @@ class ActorCritic(Learner[Episodic, State]):
     beta: Annotated[float, Range(0, 1, "high")] = 0.5
 
     sees: ClassVar[type] = Episodic
+    batch: ClassVar[str | int] = 1
     theorems: ClassVar[tuple[Theorem, ...]] = (RATE, BIAS_FORMULA, BIAS_BOUND)
     measures: ClassVar[tuple[Measure, ...]] = (*MEASURES, critic_measure(lambda state: 0.0))
     lam: ClassVar[float] = 0.0  # the weight of later temporal differences, of which the theorems speak

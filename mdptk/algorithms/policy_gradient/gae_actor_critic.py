@@ -83,6 +83,7 @@ class GAEActorCritic(Learner[Episodic, State]):
     N: Count = 64
 
     sees: ClassVar[type] = Episodic
+    batch: ClassVar[str | int] = "N"
     theorems: ClassVar[tuple[Theorem, ...]] = (STATIONARY, BIAS_FORMULA, BIAS_BOUND)
     measures: ClassVar[tuple[Measure, ...]] = (*MEASURES, critic_measure(lambda state: state.lam))
 

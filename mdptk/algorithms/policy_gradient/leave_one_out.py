@@ -68,6 +68,7 @@ class LeaveOneOut(Learner[Episodic, State]):
     N: Annotated[int, Range(2, np.inf, "low")] = 128
 
     sees: ClassVar[type] = Episodic
+    batch: ClassVar[str | int] = "N"
     theorems: ClassVar[tuple[Theorem, ...]] = (STATIONARY,)
     measures: ClassVar[tuple[Measure, ...]] = MEASURES
 

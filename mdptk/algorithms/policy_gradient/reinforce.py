@@ -63,6 +63,7 @@ class REINFORCE(Learner[Episodic, State]):
     N: Count = 64
 
     sees: ClassVar[type] = Episodic
+    batch: ClassVar[str | int] = "N"
     theorems: ClassVar[tuple[Theorem, ...]] = (STATIONARY,)
     measures: ClassVar[tuple[Measure, ...]] = MEASURES
 
