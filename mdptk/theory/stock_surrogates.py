@@ -1,16 +1,23 @@
-"""Quantities of methods that ascend a surrogate with a drift; the algorithm has `surrogate`, states have ``log_pi``."""
+"""What methods that ascend a surrogate with a drift have in common: quantities, and the theorems themselves.
+
+The algorithm has `surrogate`; states have ``log_pi`` and ``pi``.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+from sympy import Symbol
 
 from mdptk.core import exact
 from mdptk.core.models import Array
 from mdptk.core.run import Run
 from mdptk.core.surrogates import SMALLEST, promised
 from mdptk.theory.quantity import EPS, Quantity
-from mdptk.theory.stock import batch_first, before, policy, value_rounding
+from mdptk.theory.stock import batch_first, before, policy, unit_rewards, value_rounding
 from mdptk.theory.stock_policy import advantage_before, least_value_gain
+from mdptk.theory.theorem import Cite, Start, Theorem
 
 
 def rounding(run: Run) -> Array:
@@ -70,3 +77,73 @@ furthest = Quantity(
     latex=r"\max_{s,a} |\pi_{%t}(a|s)/\pi_{%t-1}(a|s) - 1|",
     rounding=lambda run: 32 * EPS * (1 + abs(run["log_pi"]).max((-2, -1))),
 )
+
+
+# theorems: mirror learning, which asks of a drift only that it is not negative, and zero where nothing moves ----------
+
+KUBA = "kuba2022mirror"
+epsilon = Symbol("epsilon", positive=True)
+
+
+def monotone_improvement(drift: str, proof: str, starts: Start) -> Theorem:
+    """No state loses; `drift` says in words which drift it is."""
+    return Theorem(
+        name="monotone improvement",
+        cite=Cite(KUBA, f"Theorem 3.6, for {drift}"),
+        reason="of the paper the abstract is known to us; derived for ascent that need not reach the maximum",
+        assumes=(unit_rewards,),
+        consecutive=True,
+        lhs=least_gain,
+        rhs=0,
+        relation=">=",
+        silent="it says that no state ever loses: a wrong step does lose somewhere",
+        proof=proof,
+        starts=starts,
+    )
+
+
+def surrogate_ascent(cite: Cite, proof: str, starts: Start) -> Theorem:
+    """The surrogate of no state falls."""
+    return Theorem(
+        name="surrogate ascent",
+        cite=cite,
+        reason="derived: what the halving of steps is there for",
+        consecutive=True,
+        lhs=least_promise,
+        rhs=0,
+        relation=">=",
+        silent="staying is allowed; a step that is too long or downhill breaks it",
+        proof=proof,
+        starts=starts,
+    )
+
+
+def pessimistic_surrogate(cite: Cite, proof: str, starts: Start) -> Theorem:
+    """The drift is paid for by what the policy gains to first order."""
+    return Theorem(
+        name="pessimistic surrogate",
+        cite=cite,
+        reason="derived: a drift is not negative, and costs no more than the policy gains to first order",
+        consecutive=True,
+        lhs=mean_drift,
+        rhs=surrogate_gain,
+        silent="if nothing moves both sides are zero",
+        proof=proof,
+        starts=starts,
+    )
+
+
+def ratios_in_interval(cite: Cite, reason: str, starts: Start, counterexample: Callable[[], Run]) -> Theorem:
+    """The claim, refuted, that no ratio is further from 1 than epsilon."""
+    return Theorem(
+        name="ratios stay in the interval",
+        cite=cite,
+        status="refuted",
+        reason=reason,
+        consecutive=True,
+        lhs=furthest,
+        rhs=epsilon,
+        silent="a run that never moves stays inside",
+        starts=starts,
+        counterexample=counterexample,
+    )

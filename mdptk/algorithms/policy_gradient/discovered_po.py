@@ -34,8 +34,11 @@ from mdptk.core.algorithm import Count, Positive, Solver
 from mdptk.core.models import MDP, Array
 from mdptk.core.surrogates import Discovered, ascend
 from mdptk.theory import Cite, Start, Theorem
-from mdptk.theory.stock import unit_rewards
-from mdptk.theory.stock_surrogates import least_gain, least_promise, mean_drift, surrogate_gain
+from mdptk.theory.stock_surrogates import (
+    monotone_improvement,
+    pessimistic_surrogate,
+    surrogate_ascent,
+)
 
 
 class State(NamedTuple):
@@ -46,44 +49,11 @@ class State(NamedTuple):
 
 
 KEY = "lu2022discovered"
-KUBA = "kuba2022mirror"
 ANYWHERE = Start("any positive policy", lambda state: state.log_pi, lambda alg, problem, x: _state(x))
-MONOTONE = Theorem(
-    name="monotone improvement",
-    cite=Cite(KUBA, "Theorem 3.6, for the drift that was discovered"),
-    reason="of the paper the abstract is known to us; derived for ascent that need not reach the maximum",
-    assumes=(unit_rewards,),
-    consecutive=True,
-    lhs=least_gain,
-    rhs=0,
-    relation=">=",
-    silent="it says that no state ever loses: a wrong step does lose somewhere",
-    proof="policy_gradient/discovered_po",
-    starts=ANYWHERE,
-)
-PROMISE = Theorem(
-    name="surrogate ascent",
-    cite=Cite(KEY, "the drift function, from the authors' code"),
-    reason="derived: what the halving of steps is there for",
-    consecutive=True,
-    lhs=least_promise,
-    rhs=0,
-    relation=">=",
-    silent="staying is allowed; a step that is too long or downhill breaks it",
-    proof="policy_gradient/discovered_po",
-    starts=ANYWHERE,
-)
-PESSIMISM = Theorem(
-    name="pessimistic surrogate",
-    cite=Cite(KEY, "a drift function is not negative"),
-    reason="derived: a drift is not negative, and costs no more than the policy gains to first order",
-    consecutive=True,
-    lhs=mean_drift,
-    rhs=surrogate_gain,
-    silent="if nothing moves both sides are zero",
-    proof="policy_gradient/discovered_po",
-    starts=ANYWHERE,
-)
+PROOF = "policy_gradient/discovered_po"
+MONOTONE = monotone_improvement("the drift that was discovered", PROOF, ANYWHERE)
+PROMISE = surrogate_ascent(Cite(KEY, "the drift function, from the authors' code"), PROOF, ANYWHERE)
+PESSIMISM = pessimistic_surrogate(Cite(KEY, "a drift function is not negative"), PROOF, ANYWHERE)
 
 
 @dataclass(frozen=True)

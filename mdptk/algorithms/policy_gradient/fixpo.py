@@ -61,6 +61,7 @@ SCHULMAN = "schulman2015trust"
 TRUST = Theorem(
     name="trust region",
     cite=Cite(ZENTNER, "the trust region holds after every update"),
+    reason="what the second phase stops at, exactly: here in every state of a table, in the paper in every one sampled",
     consecutive=True,
     lhs=largest_kl,
     rhs=radius,

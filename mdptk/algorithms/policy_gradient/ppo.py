@@ -27,7 +27,6 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-from sympy import Symbol
 
 from mdptk.core import exact
 from mdptk.core.algorithm import Count, Fraction, Positive, Solver
@@ -35,10 +34,12 @@ from mdptk.core.models import MDP, Array
 from mdptk.core.run import Run, run
 from mdptk.core.surrogates import Clipped, ascend
 from mdptk.theory import Cite, Start, Theorem
-from mdptk.theory.stock import unit_rewards
-from mdptk.theory.stock_surrogates import furthest, least_gain, least_promise, mean_drift, surrogate_gain
-
-epsilon = Symbol("epsilon", positive=True)
+from mdptk.theory.stock_surrogates import (
+    monotone_improvement,
+    pessimistic_surrogate,
+    ratios_in_interval,
+    surrogate_ascent,
+)
 
 
 class State(NamedTuple):
@@ -49,43 +50,12 @@ class State(NamedTuple):
 
 
 KEY = "schulman2017proximal"
-KUBA = "kuba2022mirror"
 ANYWHERE = Start("any positive policy", lambda state: state.log_pi, lambda alg, problem, x: _state(x))
-MONOTONE = Theorem(
-    name="monotone improvement",
-    cite=Cite(KUBA, "Theorem 3.6, for the drift of clipping"),
-    reason="of the paper the abstract is known to us; derived for ascent that need not reach the maximum",
-    assumes=(unit_rewards,),
-    consecutive=True,
-    lhs=least_gain,
-    rhs=0,
-    relation=">=",
-    silent="it says that no state ever loses: a wrong step does lose somewhere",
-    proof="policy_gradient/ppo",
-    starts=ANYWHERE,
-)
-PROMISE = Theorem(
-    name="surrogate ascent",
-    cite=Cite(KEY, "equation (7)"),
-    reason="derived: what the halving of steps is there for",
-    consecutive=True,
-    lhs=least_promise,
-    rhs=0,
-    relation=">=",
-    silent="staying is allowed; a step that is too long or downhill breaks it",
-    proof="policy_gradient/ppo",
-    starts=ANYWHERE,
-)
-PESSIMISM = Theorem(
-    name="pessimistic surrogate",
-    cite=Cite(KEY, "below equation (7): a lower bound on the unclipped objective"),
-    reason="derived: a drift is not negative, and costs no more than the policy gains to first order",
-    consecutive=True,
-    lhs=mean_drift,
-    rhs=surrogate_gain,
-    silent="if nothing moves both sides are zero",
-    proof="policy_gradient/ppo",
-    starts=ANYWHERE,
+PROOF = "policy_gradient/ppo"
+MONOTONE = monotone_improvement("the drift of clipping", PROOF, ANYWHERE)
+PROMISE = surrogate_ascent(Cite(KEY, "equation (7)"), PROOF, ANYWHERE)
+PESSIMISM = pessimistic_surrogate(
+    Cite(KEY, "below equation (7): a lower bound on the unclipped objective"), PROOF, ANYWHERE
 )
 
 
@@ -94,17 +64,11 @@ def _two_arms() -> Run:
     return run(PPO(step_size=20.0), MDP([[[1.0], [1.0]]], [[1.0, 0.0]], 0.0), 1)
 
 
-RATIO = Theorem(
-    name="ratios stay in the interval",
-    cite=Cite(KEY, "Section 3: clipping removes the incentive for moving r outside of the interval"),
-    status="refuted",
-    reason="it removes the incentive, not the possibility: outside the slope is zero, so that nothing comes back",
-    consecutive=True,
-    lhs=furthest,
-    rhs=epsilon,
-    silent="a run that never moves stays inside",
-    starts=ANYWHERE,
-    counterexample=_two_arms,
+RATIO = ratios_in_interval(
+    Cite(KEY, "Section 3: clipping removes the incentive for moving r outside of the interval"),
+    "it removes the incentive, not the possibility: outside the slope is zero, so that nothing comes back",
+    ANYWHERE,
+    _two_arms,
 )
 
 

@@ -26,7 +26,6 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-from sympy import Symbol
 
 from mdptk.core import exact
 from mdptk.core.algorithm import Count, Fraction, Positive, Solver
@@ -34,10 +33,12 @@ from mdptk.core.models import MDP, Array
 from mdptk.core.run import Run, run
 from mdptk.core.surrogates import Squared, ascend
 from mdptk.theory import Cite, Start, Theorem
-from mdptk.theory.stock import unit_rewards
-from mdptk.theory.stock_surrogates import furthest, least_gain, least_promise, mean_drift, surrogate_gain
-
-epsilon = Symbol("epsilon", positive=True)
+from mdptk.theory.stock_surrogates import (
+    monotone_improvement,
+    pessimistic_surrogate,
+    ratios_in_interval,
+    surrogate_ascent,
+)
 
 
 class State(NamedTuple):
@@ -48,44 +49,11 @@ class State(NamedTuple):
 
 
 KEY = "xie2024simple"
-KUBA = "kuba2022mirror"
 ANYWHERE = Start("any positive policy", lambda state: state.log_pi, lambda alg, problem, x: _state(x))
-MONOTONE = Theorem(
-    name="monotone improvement",
-    cite=Cite(KUBA, "Theorem 3.6, for the drift of a parabola"),
-    reason="of the paper the abstract is known to us; derived for ascent that need not reach the maximum",
-    assumes=(unit_rewards,),
-    consecutive=True,
-    lhs=least_gain,
-    rhs=0,
-    relation=">=",
-    silent="it says that no state ever loses: a wrong step does lose somewhere",
-    proof="policy_gradient/spo",
-    starts=ANYWHERE,
-)
-PROMISE = Theorem(
-    name="surrogate ascent",
-    cite=Cite(KEY, "the objective"),
-    reason="derived: what the halving of steps is there for",
-    consecutive=True,
-    lhs=least_promise,
-    rhs=0,
-    relation=">=",
-    silent="staying is allowed; a step that is too long or downhill breaks it",
-    proof="policy_gradient/spo",
-    starts=ANYWHERE,
-)
-PESSIMISM = Theorem(
-    name="pessimistic surrogate",
-    cite=Cite(KEY, "the objective is the surrogate less a penalty"),
-    reason="derived: a drift is not negative, and costs no more than the policy gains to first order",
-    consecutive=True,
-    lhs=mean_drift,
-    rhs=surrogate_gain,
-    silent="if nothing moves both sides are zero",
-    proof="policy_gradient/spo",
-    starts=ANYWHERE,
-)
+PROOF = "policy_gradient/spo"
+MONOTONE = monotone_improvement("the drift of a parabola", PROOF, ANYWHERE)
+PROMISE = surrogate_ascent(Cite(KEY, "the objective"), PROOF, ANYWHERE)
+PESSIMISM = pessimistic_surrogate(Cite(KEY, "the objective is the surrogate less a penalty"), PROOF, ANYWHERE)
 
 
 def _barely_good() -> Run:
@@ -94,17 +62,11 @@ def _barely_good() -> Run:
     return run(SPO(m=300, step_size=100.0), bandit, 1, start=_state(np.log([[0.8, 0.15, 0.05]])))
 
 
-RATIO = Theorem(
-    name="ratios stay in the interval",
-    cite=Cite(KEY, "the unconstrained maximiser of the objective of one sample, 1 + sign(A) epsilon"),
-    status="refuted",
-    reason="probabilities sum to one: what the others may not move goes to an action that is paid for by little",
-    consecutive=True,
-    lhs=furthest,
-    rhs=epsilon,
-    silent="a run that never moves stays inside",
-    starts=ANYWHERE,
-    counterexample=_barely_good,
+RATIO = ratios_in_interval(
+    Cite(KEY, "the unconstrained maximiser of the objective of one sample, 1 + sign(A) epsilon"),
+    "probabilities sum to one: what the others may not move goes to an action that is paid for by little",
+    ANYWHERE,
+    _barely_good,
 )
 
 
