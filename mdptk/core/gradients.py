@@ -22,6 +22,7 @@ import numpy as np
 from mdptk.core import exact
 from mdptk.core.minimax import robust_evaluate
 from mdptk.core.models import MDP, AverageRewardMDP, FiniteHorizonMDP, expect
+from mdptk.core.parameterisations import centred
 from mdptk.core.robust import RobustMDP
 
 Array = Any
@@ -51,12 +52,15 @@ def average_gradient(problem: AverageRewardMDP, pi: Array) -> Array:
 
     .. math::
 
-       \frac{\partial g^\pi(\rho)}{\partial\pi(a|s)} = d(s)\Big(r(s, a) + \sum_{s'} P(s'|s, a) h(s')\Big)
-       + (\rho D)(s) \sum_{s'} P(s'|s, a) g(s').
+       \frac{\partial g^\pi(\rho)}{\partial\pi(a|s)} = d(s)\Big(r(s, a) + \sum_{s'} P(s'|s, a) h(s') - g(s) - h(s)\Big)
+       + (\rho D)(s) \Big(\sum_{s'} P(s'|s, a) g(s') - g(s)\Big).
 
-    The second term chooses between recurrent classes. In a unichain problem g is one number, so that the term is the
-    same for all actions of a state, and the first is the textbook formula. The chain may be periodic. Where a change
-    makes an impossible action possible, classes may merge and the gain jumps: there is no gradient there.
+    The second term chooses between recurrent classes. In a unichain problem g is one number, so that the term is zero,
+    and the first is the textbook formula. The chain may be periodic. Where a change makes an impossible action
+    possible, classes may merge and the gain jumps: there is no gradient there.
+
+    A matrix whose rows do not sum to one has no long run, so that one number for each state is a matter of choice. Here
+    the mean over the policy is zero: what is returned is the derivative of the gain of ``pi / pi.sum(-1)``.
 
     Source: derivative of the limiting matrix of constant rank, :math:`dP^* = P^* dP\, D + D\, dP\, P^*` (Schweitzer
     1968, "Perturbation theory and finite Markov chains").
@@ -69,7 +73,8 @@ def average_gradient(problem: AverageRewardMDP, pi: Array) -> Array:
     D = np.linalg.inv(np.eye(S) - P + limit) - limit
     total = expect(problem.P, np.ones(S), A)
     stay = problem.r + expect(problem.P, h, A) / total
-    return (problem.rho @ limit)[:, None] * stay + (problem.rho @ D)[:, None] * expect(problem.P, g, A) / total
+    worth = (problem.rho @ limit)[:, None] * stay + (problem.rho @ D)[:, None] * expect(problem.P, g, A) / total
+    return centred(pi, worth)
 
 
 def robust_gradient(problem: RobustMDP, pi: Array) -> Array:

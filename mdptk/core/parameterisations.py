@@ -43,7 +43,7 @@ def centred(pi: Array, x: Array) -> Array:
 
 @dataclass(frozen=True)
 class Direct:
-    """The probabilities themselves, ``theta[..., s, a]``; their gradient is not projected."""
+    """The probabilities themselves, ``theta[..., s, a]``; their gradient is not projected onto the simplex."""
 
     def __call__(self, theta: Array) -> Array:
         """`theta`."""

@@ -48,7 +48,7 @@ def parameters(name, seed, stages=(), scale=1.0):
 
 
 seeds = st.tuples(st.integers(0, 1000), st.sampled_from([0.3, 1.0, 8.0]))
-names = st.sampled_from(sorted(CLASSES))
+each_class = pytest.mark.parametrize("name", sorted(CLASSES))  # with every kind of problem below: a full matrix
 
 
 @st.composite
@@ -82,8 +82,9 @@ def discounted(name):
     return jax.jit(jax.grad(lambda theta, P, r, gamma, rho: solve(P, r, gamma, rho, CLASSES[name](theta))))
 
 
-@settings(max_examples=40)
-@given(shaped, names, seeds)
+@each_class
+@settings(max_examples=12)
+@given(mdp=shaped, seed=seeds)
 def test_discounted(mdp, name, seed):
     theta = parameters(name, *seed[:1], scale=seed[1])
     got = CLASSES[name].pullback(theta, gradient(mdp, CLASSES[name](theta)))
@@ -103,8 +104,9 @@ def staged(name):
     return jax.jit(jax.grad(value))
 
 
-@settings(max_examples=40)
-@given(arrays(H).map(lambda x: FiniteHorizonMDP(*x)), names, seeds)
+@each_class
+@settings(max_examples=12)
+@given(problem=arrays(H).map(lambda x: FiniteHorizonMDP(*x)), seed=seeds)
 def test_finite_horizon(problem, name, seed):
     theta = parameters(name, seed[0], (H,), seed[1])
     got = CLASSES[name].pullback(theta, gradient(problem, CLASSES[name](theta)))
@@ -119,6 +121,7 @@ def averaged(name):
 
     def value(theta, P, r, rho, transient, closed):
         pi = CLASSES[name](theta)
+        pi = pi / pi.sum(-1, keepdims=True)  # of the direct class: a matrix with other sums has no long run
         P_pi, r_pi = jnp.einsum("sa,sat->st", pi, P), (pi * r).sum(-1)
         among = P_pi * transient[:, None] * transient
         ends = rho + (rho * transient) @ jnp.linalg.solve(jnp.eye(S) - among, P_pi * transient[:, None])
@@ -134,8 +137,9 @@ def averaged(name):
     return jax.jit(jax.grad(value))
 
 
-@settings(max_examples=40)
-@given(arrays(), names.filter(lambda name: name != "direct"), st.integers(0, 1000), st.sampled_from([0.3, 1.0]))
+@each_class
+@settings(max_examples=12)
+@given(x=arrays(), seed=st.integers(0, 1000), scale=st.sampled_from([0.3, 1.0]))
 def test_average_reward(x, name, seed, scale):
     """Of any structure, multichain and periodic: for classes of policies that do not change their support."""
     problem, theta = AverageRewardMDP(*x), parameters(name, seed, scale=scale)
@@ -174,8 +178,9 @@ def robust(name):
     return jax.jit(jax.grad(value))
 
 
-@settings(max_examples=25)
-@given(st.integers(0, 1000), names, seeds, st.sampled_from([0.0, 0.5, 0.9]))
+@each_class
+@settings(max_examples=8)
+@given(which=st.integers(0, 1000), seed=seeds, gamma=st.sampled_from([0.0, 0.5, 0.9]))
 def test_robust(which, name, seed, gamma):
     """Finitely many kernels, the adversary's choice differentiated through 400 of its own sweeps: 0.9^400 < 1e-18."""
     rng = np.random.default_rng(which)
@@ -216,8 +221,9 @@ def useful(name, utility):
     return jax.jit(jax.grad(value))
 
 
-@settings(max_examples=40)
-@given(shaped, names, st.sampled_from(sorted(UTILITIES)), seeds)
+@each_class
+@settings(max_examples=12)
+@given(mdp=shaped, utility=st.sampled_from(sorted(UTILITIES)), seed=seeds)
 def test_utility(mdp, name, utility, seed):
     mdp = MDP(mdp.P, mdp.r, mdp.gamma, 0.9 * mdp.rho + 0.1 / S)  # the entropy has no gradient where nobody goes
     theta = parameters(name, seed[0], scale=seed[1])
