@@ -47,3 +47,20 @@ def limit(problem: MDP, tau: float) -> Array:
             return q
         pi = np.where(better[..., None], greedy, pi)
     raise NotConverged("policy iteration over weights did not settle in 1000 iterations", float(np.max(gain)))
+
+
+def joint_expectile(q: Array, P: Array, tau: float) -> Array:
+    """The expectile of ``q[..., s', a']`` for s' from ``P[..., s, a, s']`` and a' uniform, (..., S, A); tau >= 1/2.
+
+    As in `expectile`, the largest mean with weights tau on the largest values and 1 - tau on the others.
+    """
+    S, A = q.shape[-2:]
+    flat = q.reshape(*q.shape[:-2], S * A)
+    order = np.argsort(-flat, axis=-1)
+    ranked = np.take_along_axis(flat, order, -1)[..., None, None, :]
+    chance = np.take(P, np.arange(S * A) // A, axis=-1) / A
+    where = np.broadcast_to(order[..., None, None, :], (*order.shape[:-1], S, A, S * A))
+    chance = np.take_along_axis(np.broadcast_to(chance, where.shape), where, -1)
+    top, seen = np.cumsum(chance * ranked, -1), np.cumsum(chance, -1)
+    all_, total = top[..., -1:], seen[..., -1:]
+    return ((tau * top + (1 - tau) * (all_ - top)) / (tau * seen + (1 - tau) * (total - seen))).max(-1)
