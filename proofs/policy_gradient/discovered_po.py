@@ -5,10 +5,11 @@ It is not negative, and it is zero at rho = 1. Here it is max(0, x - c tanh(x / 
 
 from __future__ import annotations
 
-from proofs.policy_gradient.ppo import ascent, monotone, pessimism
+from proofs.policy_gradient.ppo import ascent, gain, monotone, pessimism
 
 PROVES = {
     "monotone improvement": monotone,
+    "improvement by the drift": gain,
     "surrogate ascent": ascent,
     "pessimistic surrogate": pessimism,
 }

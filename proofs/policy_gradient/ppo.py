@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sympy import Expr, Integer, Symbol
 
-from mdptk.theory.stock_surrogates import surrogate_gain
+from mdptk.theory.stock_surrogates import paid_drift, surrogate_gain
 from proofs.vocabulary import same
 
 
@@ -26,6 +26,13 @@ def monotone() -> Expr:
     return Integer(0)
 
 
+def gain() -> Expr:
+    """(PDL): the gain is <p, A> = surrogate + drift over d^p / (1 - gamma), and no surrogate is negative."""
+    surrogate, drift = Symbol("surrogate", nonnegative=True), Symbol("drift", nonnegative=True)
+    assert (surrogate + drift - drift).is_nonnegative
+    return paid_drift + 0
+
+
 def pessimism() -> Expr:
     """The surrogate, the first-order gain less the drift, is not negative where pi goes."""
     drift = surrogate_gain - Symbol("surrogate", nonnegative=True)  # at most what it is at surrogate = 0
@@ -36,6 +43,7 @@ def pessimism() -> Expr:
 
 PROVES = {
     "monotone improvement": monotone,
+    "improvement by the drift": gain,
     "surrogate ascent": ascent,
     "pessimistic surrogate": pessimism,
 }

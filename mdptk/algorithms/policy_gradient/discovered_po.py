@@ -35,6 +35,7 @@ from mdptk.core.models import MDP, Array
 from mdptk.core.surrogates import Discovered, ascend
 from mdptk.theory import Cite, Start, Theorem
 from mdptk.theory.stock_surrogates import (
+    drift_is_gained,
     monotone_improvement,
     pessimistic_surrogate,
     surrogate_ascent,
@@ -51,7 +52,9 @@ class State(NamedTuple):
 KEY = "lu2022discovered"
 ANYWHERE = Start("any positive policy", lambda state: state.log_pi, lambda alg, problem, x: _state(x))
 PROOF = "policy_gradient/discovered_po"
-MONOTONE = monotone_improvement("the drift that was discovered", PROOF, ANYWHERE)
+DRIFT = "the drift that was discovered"
+MONOTONE = monotone_improvement(DRIFT, PROOF, ANYWHERE)
+GAIN = drift_is_gained(DRIFT, PROOF, ANYWHERE)
 PROMISE = surrogate_ascent(Cite(KEY, "the drift function, from the authors' code"), PROOF, ANYWHERE)
 PESSIMISM = pessimistic_surrogate(Cite(KEY, "a drift function is not negative"), PROOF, ANYWHERE)
 
@@ -66,7 +69,7 @@ class DiscoveredPO(Solver[MDP, State]):
     m: Count = 4
 
     sees: ClassVar[type] = MDP
-    theorems: ClassVar[tuple[Theorem, ...]] = (MONOTONE, PROMISE, PESSIMISM)
+    theorems: ClassVar[tuple[Theorem, ...]] = (MONOTONE, GAIN, PROMISE, PESSIMISM)
 
     @property
     def surrogate(self) -> Discovered:

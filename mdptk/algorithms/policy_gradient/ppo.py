@@ -35,6 +35,7 @@ from mdptk.core.run import Run, run
 from mdptk.core.surrogates import Clipped, ascend
 from mdptk.theory import Cite, Start, Theorem
 from mdptk.theory.stock_surrogates import (
+    drift_is_gained,
     monotone_improvement,
     pessimistic_surrogate,
     ratios_in_interval,
@@ -52,7 +53,9 @@ class State(NamedTuple):
 KEY = "schulman2017proximal"
 ANYWHERE = Start("any positive policy", lambda state: state.log_pi, lambda alg, problem, x: _state(x))
 PROOF = "policy_gradient/ppo"
-MONOTONE = monotone_improvement("the drift of clipping", PROOF, ANYWHERE)
+DRIFT = "the drift of clipping"
+MONOTONE = monotone_improvement(DRIFT, PROOF, ANYWHERE)
+GAIN = drift_is_gained(DRIFT, PROOF, ANYWHERE)
 PROMISE = surrogate_ascent(Cite(KEY, "equation (7)"), PROOF, ANYWHERE)
 PESSIMISM = pessimistic_surrogate(
     Cite(KEY, "below equation (7): a lower bound on the unclipped objective"), PROOF, ANYWHERE
@@ -81,7 +84,7 @@ class PPO(Solver[MDP, State]):
     m: Count = 4
 
     sees: ClassVar[type] = MDP
-    theorems: ClassVar[tuple[Theorem, ...]] = (MONOTONE, PROMISE, PESSIMISM, RATIO)
+    theorems: ClassVar[tuple[Theorem, ...]] = (MONOTONE, GAIN, PROMISE, PESSIMISM, RATIO)
 
     @property
     def surrogate(self) -> Clipped:

@@ -34,6 +34,7 @@ from mdptk.core.run import Run, run
 from mdptk.core.surrogates import Squared, ascend
 from mdptk.theory import Cite, Start, Theorem
 from mdptk.theory.stock_surrogates import (
+    drift_is_gained,
     monotone_improvement,
     pessimistic_surrogate,
     ratios_in_interval,
@@ -51,7 +52,9 @@ class State(NamedTuple):
 KEY = "xie2024simple"
 ANYWHERE = Start("any positive policy", lambda state: state.log_pi, lambda alg, problem, x: _state(x))
 PROOF = "policy_gradient/spo"
-MONOTONE = monotone_improvement("the drift of a parabola", PROOF, ANYWHERE)
+DRIFT = "the drift of a parabola"
+MONOTONE = monotone_improvement(DRIFT, PROOF, ANYWHERE)
+GAIN = drift_is_gained(DRIFT, PROOF, ANYWHERE)
 PROMISE = surrogate_ascent(Cite(KEY, "the objective"), PROOF, ANYWHERE)
 PESSIMISM = pessimistic_surrogate(Cite(KEY, "the objective is the surrogate less a penalty"), PROOF, ANYWHERE)
 
@@ -79,7 +82,7 @@ class SPO(Solver[MDP, State]):
     m: Count = 4
 
     sees: ClassVar[type] = MDP
-    theorems: ClassVar[tuple[Theorem, ...]] = (MONOTONE, PROMISE, PESSIMISM, RATIO)
+    theorems: ClassVar[tuple[Theorem, ...]] = (MONOTONE, GAIN, PROMISE, PESSIMISM, RATIO)
 
     @property
     def surrogate(self) -> Squared:
