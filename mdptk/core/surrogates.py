@@ -90,6 +90,25 @@ class Discovered:
         return (ratio - 1) * advantage, np.log(ratio) * advantage
 
 
+@dataclass(frozen=True, eq=False)
+class Marked:
+    r""":math:`\beta\,(\rho - 1 - \log\rho)` for what is marked, else 0: part of KL(pi || p).
+
+    Of all actions together the drift of a state is beta times the divergence.
+    """
+
+    beta: float
+    marked: Array  # (..., S, A), 0 or 1
+
+    def drift(self, ratio: Array, advantage: Array) -> Array:
+        """The drift; the advantage has had its say in what is marked."""
+        return self.beta * self.marked * (ratio - 1 - np.log(ratio))
+
+    def slope(self, ratio: Array, advantage: Array) -> Array:
+        """Without bound as the ratio goes to zero: no marked action is given up in one step."""
+        return self.beta * self.marked * (1 - 1 / ratio)
+
+
 SMALLEST = 1e-300  # a ratio that underflows is taken for this
 
 

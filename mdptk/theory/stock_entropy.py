@@ -36,6 +36,12 @@ def covariance(pi: Array, x: Array, y: Array) -> Any:
     return (pi * (x - (pi * x).sum(-1, keepdims=True)) * y).sum(-1)
 
 
+def centred_product(log_pi: Array, advantage: Array) -> Array:
+    """``c[..., s, a]``: its mean under the policy is the covariance of log pi and the advantage."""
+    pi = np.exp(log_pi)
+    return (log_pi - (pi * log_pi).sum(-1, keepdims=True)) * advantage
+
+
 def _move(run: Run) -> Array:
     return _logs(run) - before(_logs(run))
 

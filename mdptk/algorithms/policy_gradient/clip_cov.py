@@ -9,8 +9,7 @@ r"""Natural policy gradient with Clip-Cov: no step on actions that would cost mu
 The entropy of a state changes by :math:`-\eta \sum_a \pi(a|s)\, c(s, a) X(s, a)`, to first order: it falls where likely
 actions are good and unlikely ones bad, and rises where a good action is rare. The paper clips at random a small part of
 the samples with high c; here all information is there, and everything above :math:`\omega` is clipped. What is left
-never makes the policy worse, since no sign is changed. The paper's other method, KL-Cov, has no exact form of one step:
-the gradient of its penalty is zero where the step begins.
+never makes the policy worse, since no sign is changed. The paper's other method is `KLCov`.
 
 Proof: ``proofs/policy_gradient/clip_cov.py``.
 
@@ -35,7 +34,7 @@ from mdptk.core.run import Run
 from mdptk.theory import Cite, Quantity, Start, Theorem
 from mdptk.theory.quantity import EPS
 from mdptk.theory.stock import batch_first, before, policy, value_rounding
-from mdptk.theory.stock_entropy import ENTROPY, covariance
+from mdptk.theory.stock_entropy import ENTROPY, centred_product, covariance
 from mdptk.theory.stock_policy import softmax_gain
 
 
@@ -44,12 +43,6 @@ class State(NamedTuple):
 
     log_pi: Array  # (..., S, A)
     pi: Array  # (..., S, A)
-
-
-def centred_product(log_pi: Array, advantage: Array) -> Array:
-    """``c[..., s, a]``: its mean under the policy is the covariance of log pi and the advantage."""
-    pi = np.exp(log_pi)
-    return (log_pi - (pi * log_pi).sum(-1, keepdims=True)) * advantage
 
 
 def _spared(run: Run) -> Array:
