@@ -147,6 +147,23 @@ def score_hessian(pi: Any, s: Any, a: Any, weight: Any, x: Any) -> Any:
     return xp.einsum("nhs,nha->hsa", one_hot(s, S), weight[..., None] * (along * u - curved)) / len(s)
 
 
+def corrected_momentum(oracle: Any, theta: Any, before: Any, d: Any, alpha: Any, xi: Any) -> Any:
+    r""":math:`(1-\alpha)\big(d + \hat B(\hat\theta)(\theta - \theta')\big) + \alpha\,\hat g(\theta)`, like `d`.
+
+    `theta` are logits ``[h, s, a]`` of a policy and `before` those of :math:`\theta'` that d was made for;
+    :math:`\hat\theta = q\theta + (1-q)\theta'` with q uniform. One batch of episodes of `oracle` is for
+    :math:`\hat g`, one for :math:`\hat B`, `score_hessian`: uniforms ``xi`` of shape (2, N, H + 1, 2). On average over
+    q the derivative of the gradient is its difference between the ends. Source: Fatkhullin et al. 2023.
+    """
+    q = xi[1, 0, -1, 1]  # of the action after the last stage, which nobody takes
+    pi, between = softmax(theta), softmax(q * theta + (1 - q) * before)
+    s, a = oracle.follow(pi, xi[0])
+    g = score_gradient(pi, s, a, returns_to_go(oracle.rewards(s, a)))
+    s, a = oracle.follow(between, xi[1])
+    change = score_hessian(between, s, a, returns_to_go(oracle.rewards(s, a)), theta - before)
+    return (1 - alpha) * (d + change) + alpha * g
+
+
 # batches and their noise ----------------------------------------------------------------------------------------
 
 

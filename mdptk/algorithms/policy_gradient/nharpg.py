@@ -12,8 +12,8 @@ r"""N-HARPG: normalised policy gradient with a recursive momentum that a second 
 
 where :math:`\hat g` is the estimate of REINFORCE and :math:`\hat B` that of the second derivative, from N episodes
 each. On average over the segment the derivative of the gradient is the difference of the gradients at its ends: so the
-correction is unbiased, exactly, and needs no importance weights. For the rest see N-PG-IGT; the plain variant, HARPG,
-takes steps along d itself.
+correction is unbiased, exactly, and needs no importance weights. For the rest see N-PG-IGT; the plain variant takes
+steps along d itself: see HARPG.
 
 Proof: ``proofs/policy_gradient/normalised_step.py``.
 
@@ -32,8 +32,7 @@ import jax
 import jax.numpy as jnp
 
 from mdptk.core.algorithm import Count, Learner, Measure, Positive
-from mdptk.core.estimators import returns_to_go, score_gradient, score_hessian
-from mdptk.core.exact import softmax
+from mdptk.core.estimators import corrected_momentum
 from mdptk.core.oracles import Episodic
 from mdptk.theory import Asymptotic, Cite, Theorem
 from mdptk.theory.stock import unit_rewards
@@ -82,15 +81,5 @@ class NHARPG(Learner[Episodic, State]):
 
     def step(self, oracle: Episodic, state: State, xi: Any) -> State:
         theta, before, d, t = state
-        q = xi[1, 0, -1, 1]  # of the action after the last stage, which nobody takes
-        pi, between = softmax(theta), softmax(q * theta + (1 - q) * before)
-        s, a = oracle.follow(pi, xi[0])
-        g = score_gradient(pi, s, a, returns_to_go(oracle.rewards(s, a)))
-        change = self.change(oracle, between, *oracle.follow(between, xi[1]), theta - before)
-        alpha = 2 / (t + 2)
-        d = (1 - alpha) * (d + change) + alpha * g
+        d = corrected_momentum(oracle, theta, before, d, 2 / (t + 2), xi)
         return State(theta + self.eta / (t + 2) * direction(d), theta, d, t + 1)
-
-    def change(self, oracle: Episodic, pi: Any, s: Any, a: Any, x: Any) -> Any:
-        """The estimate of the change of the gradient along x from N episodes, (H, S, A)."""
-        return score_hessian(pi, s, a, returns_to_go(oracle.rewards(s, a)), x)
