@@ -244,6 +244,27 @@ def beta_variance(alpha: Any, beta: Any, a: Any, b: Any) -> Any:
     return np.where(finite, np.exp(log), np.inf)
 
 
+# how often everything is visited ---------------------------------------------------------------------------------
+
+
+def occupancy_regression(phi: Any, s: Any, a: Any, gamma: Any) -> Any:
+    r"""The linear function of features ``phi[s, a, i]`` that is nearest to the occupancy, from N trajectories, (n,).
+
+    .. math:: \hat\omega = \Big(\sum_{s,a} \phi\phi^\top\Big)^+ \frac1N \sum_i (1-\gamma) \sum_{k<T} \gamma^k
+        \phi(s_k^i, a_k^i),
+
+    for states and actions ``(N, T)``. What it estimates without bias is the orthogonal projection of the occupancy (of
+    the first T steps) on the features, with n numbers in place of S A; with a table it is the visits themselves. So its
+    variance is smaller by what the features leave out, and what they leave out is its bias.
+    Source: Barakat et al. 2023, their large state spaces; the sample mean in place of stochastic gradients.
+    """
+    xp = namespace(phi)
+    weight = (1 - gamma) * gamma ** xp.arange(s.shape[-1])
+    mean = (weight[:, None] * phi[s, a]).sum(-2).mean(0)
+    gram = xp.einsum("sai,saj->ij", phi, phi)
+    return xp.linalg.pinv(gram, hermitian=True) @ mean
+
+
 # data that look like the policy ---------------------------------------------------------------------------------
 
 

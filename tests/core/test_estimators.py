@@ -21,6 +21,7 @@ from mdptk.core.estimators import (
     least_sampled,
     multilevel,
     noise_scale,
+    occupancy_regression,
     props_gradient,
     returns_to_go,
     ros_policy,
@@ -215,6 +216,41 @@ def test_beta_normalised():
     np.testing.assert_allclose(A.sum(-1), 0, atol=1e-12)
     assert A[0, 0] == pytest.approx(0.75 / law.pdf(0.25, 4 / 3, 5 / 3), rel=1e-12)
     assert not A[2:].any()
+
+
+def test_beta_normalised_gradients_point_where_those_of_the_success_rates_do():
+    """All answers enumerated: the mean is grad p times E[q (1 - q) / f(q)] / (p (1 - p)), with q the sample rate.
+
+    For given the rewards a score has the mean grad p / p where the answer is right, and -grad p / (1 - p) where not.
+    """
+    from scipy.stats import beta as law
+    from scipy.stats import binom
+
+    pi, right, K, (a, b) = np.array([0.2, 0.3, 0.5]), np.array([1.0, 0.0, 1.0]), 4, (2.0, 3.0)
+    p, mean = pi @ right, np.zeros(3)
+    for answers in product(range(3), repeat=K):
+        answers = np.array(answers)
+        score = np.eye(3)[answers] - pi
+        mean += pi[answers].prod() * (beta_normalised(right[answers][None], a, b)[0][:, None] * score).mean(0)
+    q = np.arange(1, K) / K
+    weight = binom.pmf(np.arange(1, K), K, p) @ (q * (1 - q) / law.pdf(q, 1 + a / 3, 1 + b / 3)) / (p * (1 - p))
+    np.testing.assert_allclose(mean, weight * pi * (right - p), atol=1e-15)
+
+
+@pytest.mark.parametrize("n", [2, 4])
+def test_occupancy_regression_is_the_projection_on_average(n):
+    """Trajectories enumerated; four features are a table, and then it is the visits."""
+    problem, gamma = tiny(3), 0.8
+    phi = np.random.default_rng(n).normal(size=(2, 2, n))
+    pi, mean, visits = policy(problem), np.zeros(n), np.zeros((2, 2))
+    for p, s, a in enumerate_episodes(problem, pi):
+        mean += p * occupancy_regression(phi, s[None, :-1], a[None], gamma)
+        for k in range(3):
+            visits[s[k], a[k]] += p * (1 - gamma) * gamma**k
+    table = phi.reshape(4, n)
+    np.testing.assert_allclose(mean, np.linalg.lstsq(table, visits.ravel(), rcond=None)[0], atol=1e-12)
+    if n == 4:
+        np.testing.assert_allclose(table @ mean, visits.ravel(), atol=1e-12)
 
 
 def test_beta_moments():
