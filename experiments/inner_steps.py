@@ -10,12 +10,13 @@ from __future__ import annotations
 import numpy as np
 
 from mdptk import run
-from mdptk.algorithms.mirror_descent.mdpo import INNER, MDPO, residual
+from mdptk.algorithms.mirror_descent.mdpo import INNER, MDPO
 from mdptk.algorithms.policy_gradient.discovered_po import DiscoveredPO
 from mdptk.algorithms.policy_gradient.npg import NPG
 from mdptk.algorithms.policy_gradient.ppo import PPO
 from mdptk.algorithms.policy_gradient.spo import SPO
 from mdptk.problems.garnet import garnet
+from mdptk.theory.stock_mdpo import residual
 from mdptk.theory.stock_surrogates import furthest, least_gain
 
 INNER_STEPS = {"smoke": (1, 4, 16, 64), "paper": (1, 2, 4, 8, 16, 32, 64, 128, 256)}

@@ -16,6 +16,7 @@ import numpy as np
 
 from mdptk.core.exact import log_softmax
 from mdptk.core.models import Array
+from mdptk.core.parameterisations import centred
 
 
 @runtime_checkable
@@ -147,3 +148,17 @@ def ascend(drift: Drift, old: Array, advantage: Array, *, m: int, step: Any) -> 
             size = np.where(worse, size / 2, size)
         x, here = np.where(worse[..., None], x, there), np.where(worse, here, new)
     return Ascent(x, size)
+
+
+def inner_steps(old: Array, advantage: Array, weight: Array, *, eta: float, m: int, alpha: Any) -> tuple[Array, Any]:
+    r"""`m` gradient steps in logits on :math:`D(s)\,[\langle p, A\rangle - \mathrm{KL}(p \| \pi)/\eta](s)`.
+
+    Of size `alpha`, from log-probabilities ``old[..., s, a]`` of pi, with the weights ``D[..., s]``. Returns those of
+    p, and the least :math:`D(s) p(a|s)` on the way, (...).
+    """
+    x, least = old, np.inf
+    for _ in range(m):
+        seen = weight[..., None] * np.exp(x)
+        least = np.minimum(least, seen.min((-2, -1)))
+        x = log_softmax(x + alpha * seen * centred(np.exp(x), advantage - (x - old) / eta))
+    return x, least

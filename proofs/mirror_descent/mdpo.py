@@ -1,7 +1,8 @@
 r"""MDPO with m inner steps: every inner step ascends, so every state improves; how fast the residual shrinks.
 
-Notation, in one state. F(theta) = <p, A> - KL(p || pi) / eta with p = softmax(theta), G = A - log(p / pi) / eta the
-residual, c_a = alpha d p_a / eta. The gradient of d F is d p (G - <p, G>), and log(p / pi) is theta up to a constant.
+Notation, in one state with d visits, of which d <= 1 is all that is used. F(theta) = <p, A> - KL(p || pi) / eta with
+p = softmax(theta), G = A - log(p / pi) / eta the residual, c_a = alpha d p_a / eta. The gradient of d F is
+d p (G - <p, G>), and log(p / pi) is theta up to a constant.
 Named lemmas. (M) |p''|_1 <= |u|^2, Var_p(u) <= |u|^2 / 2 along a direction u of logits; (H) <x, f> <= |x|_1 span(f) / 2
 if the sum of x is zero. (R) span(A) <= 1 / (1 - gamma), d <= 1, p <= 1. (PDL) V^p - V^pi is
 E_{d^p} <p, A^pi> / (1 - gamma).
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from sympy import Expr, Integer, Symbol
 
-from mdptk.algorithms.mirror_descent.mdpo import moved, rate, spread
+from mdptk.theory.stock_mdpo import moved, rate, spread
 from mdptk.theory.symbols import eta, gamma, m
 from proofs.policy_gradient.q_npg import identity as log_linear_identity
 from proofs.vocabulary import induction, same

@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mdptk import MDP, check, run
-from mdptk.algorithms.mirror_descent.mdpo import IMPROVEMENT, INNER, MDPO, MONOTONE, residual
+from mdptk.algorithms.mirror_descent.mdpo import IMPROVEMENT, INNER, MDPO, MONOTONE
 from mdptk.algorithms.policy_gradient.npg import NPG
 from mdptk.core import exact
 from mdptk.problems.garnet import garnet
 from mdptk.testing import mdps
+from mdptk.theory.stock_mdpo import residual
 
 
 def reference(alg, mdp, steps):
