@@ -1,6 +1,7 @@
 # All set-up happens here: python3 (3.11 or later), pip, make and git are enough.
 PYTHON ?= python3
 WORKERS ?= 2
+BUDGET ?= 600
 BIN := .venv/bin
 
 export OPENBLAS_NUM_THREADS := 1
@@ -10,7 +11,7 @@ export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS := 0
 # hundreds of small programs that run once: learners choose a level of their own
 export XLA_FLAGS := --xla_backend_optimization_level=0
 
-.PHONY: verify test lint types pytest docs bench mutants nightly lock clean
+.PHONY: verify test lint types pytest docs bench mutants nightly falsify lock clean
 
 verify: .venv/ready
 	$(BIN)/mdptk verify
@@ -52,6 +53,10 @@ nightly: .venv/ready mutants
 	$(BIN)/python -m tests.solve.enumeration 1000
 	$(BIN)/python -m tests.solve.test_methods_at_scale
 	$(BIN)/python -m tests.solve.containment 1000
+
+# ten minutes for each statement about an exact policy gradient or mirror descent method: most of a day
+falsify: .venv/ready
+	$(BIN)/python -m tests.algorithms.exact_methods $(BUDGET)
 
 # keeps the pins that still fit; make lock UPGRADE=--upgrade takes the newest of everything
 lock: | .venv/ready
