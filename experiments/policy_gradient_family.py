@@ -2,8 +2,9 @@
 
 Every method has the step of its theorem, so this compares theorems and not tuned methods. Softmax gradients with the
 proved step hardly move; with normalised or searched steps they arrive. Natural gradients and mirror descent have no
-smoothness constant in their steps, and those with growing steps converge like policy iteration. Methods with entropy
-are judged by the gap of their own problem, and the quadratic one is done before the others have begun.
+smoothness constant in their steps, and those with growing steps converge like policy iteration. Polyak's step, which
+is told the optimal return, shrinks with the gap, and in the end a constant one is faster. Methods with entropy are
+judged by the gap of their own problem, and the quadratic one is done before the others have begun.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from mdptk.algorithms.mirror_descent.euclidean_pmd import EuclideanPMD
 from mdptk.algorithms.mirror_descent.geometric_pmd import SHARP, GeometricPMD
 from mdptk.algorithms.mirror_descent.homotopic_pmd import LINEAR as HOMOTOPIC
 from mdptk.algorithms.mirror_descent.homotopic_pmd import HomotopicPMD
+from mdptk.algorithms.mirror_descent.polyak_pmd import OWN as POLYAK
+from mdptk.algorithms.mirror_descent.polyak_pmd import PolyakPMD
 from mdptk.algorithms.mirror_descent.tsallis_pmd import CONVERGENCE as TSALLIS
 from mdptk.algorithms.mirror_descent.tsallis_pmd import TsallisPMD
 from mdptk.algorithms.policy_gradient.armijo_softmax_pg import CONVERGENCE as ARMIJO
@@ -42,6 +45,7 @@ FAMILY = (
     (NormalisedSoftmaxPG(), NORMALISED),
     (EuclideanPMD(), EUCLIDEAN),
     (TsallisPMD(), TSALLIS),
+    (PolyakPMD(), POLYAK),
     (NPG(), NATURAL),
     (GeometricPMD(), SHARP),
     (HomotopicPMD(), HOMOTOPIC),
@@ -109,6 +113,9 @@ def claims(data):
             kind[name] in ("linear", "superlinear", "finite") for name in growing
         ),
         "natural gradients with entropy converge geometrically": kind["EntropyNPG"] == "linear",
+        "Polyak's step converges sublinearly, and behind the constant one": bool(
+            kind["PolyakPMD"] == "sublinear" and done["PolyakPMD"] > done["NPG"]
+        ),
         "normalised and searched steps are not behind constant ones": bool(searched <= done["SoftmaxPG"]),
         "soft policy iteration needs fewer than ten steps, too few to fit a rate": bool(
             done["SoftPolicyIteration"] < min(10, done["EntropyNPG"], done["EntropySoftmaxPG"])
