@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -116,14 +117,28 @@ def so_far(q: Quantity, reduce: np.ufunc) -> Quantity:
 
 def evaluate(expr: Any, run: Run) -> Array:
     """The value of a sympy expression on a run, shape (repeats, records)."""
-    symbols = sorted(expr.free_symbols, key=str)
+    symbols, f = _compiled(expr)
     values = [_resolve(s, run) for s in symbols]
     if is_wide(run.t):
         expr, symbols, values = _without_floats(expr, symbols, values)
-    f = sympy.lambdify(symbols, expr, modules=["scipy", "numpy"])
+        f = _function(expr, symbols)
     with np.errstate(all="ignore"):
         x = np.asarray(f(*values), dtype=run.t.dtype)
     return np.broadcast_to(x if not is_wide(x) else wide(x), (run.repeats, len(run.t)))
+
+
+def _function(expr: Any, symbols: list) -> Callable[..., Any]:
+    return sympy.lambdify(symbols, expr, modules=["scipy", "numpy"])
+
+
+@lru_cache(maxsize=4096)
+def _compiled(expr: Any) -> tuple[list, Callable[..., Any]]:
+    """The symbols of an expression, and the function of them: to make it takes longer than to judge a short run."""
+    symbols = sorted(expr.free_symbols, key=str)
+    return symbols, _function(expr, symbols)
+
+
+_slope = lru_cache(maxsize=4096)(sympy.diff)
 
 
 def _without_floats(expr: Any, symbols: list, values: list) -> tuple[Any, list, list]:
@@ -144,7 +159,7 @@ def rounding_error(expr: Any, run: Run) -> Array:
     for q in expr.free_symbols:
         if isinstance(q, Quantity):
             with np.errstate(all="ignore"):
-                total = total + abs(evaluate(sympy.diff(expr, q), run)) * q.error(run)
+                total = total + abs(evaluate(_slope(expr, q), run)) * q.error(run)
     return np.nan_to_num(total, nan=0.0, posinf=0.0)
 
 
