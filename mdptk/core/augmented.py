@@ -4,12 +4,14 @@ A budget for the *total* cost of an episode, not for its mean, asks for policies
 rest of the budget in the state (`with_budget`) they are Markov policies of a larger model, and nothing is lost: the
 best of them is the best of all policies that remember everything. A bound on the probability of overspending is then
 one more linear constraint (`chance_constrained`), which `mdptk.solve` answers exactly, and to punish what is overspent
-(`penalised_budget`) is the Lagrangian of that. `terminated` ends a run in place of pricing it.
+(`penalised_budget`) is the Lagrangian of that. `terminated` and `stopped` end a run in place of
+pricing it.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mdptk.core.errors import InvalidHyperparameter, InvalidModel
 from mdptk.core.models import CMDP, MDP, Array, FiniteHorizonMDP
@@ -37,12 +39,7 @@ def with_budget(model: FiniteHorizonMDP, cost: Array, budget: int) -> FiniteHori
     cost = np.asarray(cost)
     if cost.shape != model.r.shape:
         raise InvalidModel(f"cost has shape {cost.shape}, expected {model.r.shape} = cost[h, s, a]")
-    wrong = ~((cost >= 0) & (cost == np.floor(cost)) & np.isfinite(cost))
-    if wrong.any():
-        where = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise InvalidModel(
-            f"cost{list(where)} = {cost[where]} is not 0, 1, 2, ...; give costs in units of the smallest"
-        )
+    _check_whole(cost, "cost")
     if budget != int(budget) or budget < 0:
         raise InvalidHyperparameter(f"budget = {budget!r} is not 0, 1, 2, ...")
     H, S, A = model.r.shape
@@ -131,3 +128,64 @@ def terminated(problem: CMDP, p: float = 1.0, worst: Array | None = None) -> MDP
     P[:-1, :, :-1], P[:-1, :, -1], P[-1, :, -1] = (1 - end)[..., None] * mdp.dense().P, end, 1.0
     r = np.concatenate([(1 - end) * mdp.r, np.zeros((1, mdp.A))])
     return MDP(P, r, mdp.gamma, np.append(mdp.rho, 0.0))
+
+
+def stopped(model: FiniteHorizonMDP, cost: ArrayLike, allowed: ArrayLike) -> FiniteHorizonMDP:
+    r"""The model in which an episode is over as soon as it has cost more than is allowed by then.
+
+    After the step h of an episode whose cost so far is above ``allowed[h]`` nothing is earned, in that step and ever
+    after. The state is (s, what has been spent): index ``s * (K + 2) + k`` with the largest allowance K, and
+    ``k = K + 1`` means that it is over. That is *interior policy differentiation* (IPD): any method without
+    constraints, on this model. With a cost of 1 where a known policy would have done the same, and allowances
+    ``floor((1 - r0) * (h + 1))`` after a grace period, it looks for policies whose novelty never falls below r0.
+
+    For rewards in [0, R] a policy earns at most what it earns in `model`, and the same if it never exceeds an
+    allowance; so the optimum is at least that, V, of the best one that never does. But it is not always inside. What a
+    policy that earns V or more does have is
+
+    .. math:: \mathbb{E}[\text{steps before the end}] \geq V / R.
+
+    Source: Sun et al. [sun2020novel] for the construction; the guarantee is ours.
+
+    Parameters
+    ----------
+    model
+        A problem with stages.
+    cost
+        ``cost[h, s, a]``, whole numbers that are not negative.
+    allowed
+        ``allowed[h]``, whole numbers that are not negative: what may have been spent after step h.
+
+    Raises
+    ------
+    InvalidModel
+        Naming the first cost or allowance that is not a whole number, or negative.
+    """
+    cost, allowed = np.asarray(cost), np.asarray(allowed)
+    if cost.shape != model.r.shape:
+        raise InvalidModel(f"cost has shape {cost.shape}, expected {model.r.shape} = cost[h, s, a]")
+    if allowed.shape != (model.H,):
+        raise InvalidModel(f"allowed has shape {allowed.shape}, expected ({model.H},) = allowed[h]")
+    _check_whole(cost, "cost")
+    _check_whole(allowed, "allowed")
+    H, S, A = model.r.shape
+    K = int(allowed.max()) + 2
+    spent = np.arange(K)[None, None, :, None] + cost[:, :, None]  # [h, s, k, a]
+    inside = (spent <= allowed[:, None, None, None]) & (np.arange(K) < K - 1)[:, None]
+    after = np.where(inside, spent, K - 1).astype(int)
+    P = np.zeros((H, S, K, A, S, K))
+    h, s, k, a = np.ogrid[:H, :S, :K, :A]
+    P[h, s, k, a, :, after] = np.broadcast_to(model.P[:, :, None], (H, S, K, A, S))
+    rho = np.zeros((S, K))
+    rho[:, 0] = model.rho
+    r = model.r[:, :, None] * inside
+    return FiniteHorizonMDP(P.reshape(H, S * K, A, S * K), r.reshape(H, S * K, A), rho.ravel())
+
+
+def _check_whole(x: Array, name: str) -> None:
+    wrong = ~((x >= 0) & (x == np.floor(x)) & np.isfinite(x))
+    if wrong.any():
+        where = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise InvalidModel(
+            f"{name}{list(where)} = {x[where]} is not 0, 1, 2, ...; give {name} in units of the smallest"
+        )

@@ -1,4 +1,4 @@
-"""Episodic problems with a constraint on what is played while learning: with budgets, and with a baseline."""
+"""Constraints on what is played: in episodes, under budgets or above a baseline; and to be unlike what is known."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mdptk.core.errors import InvalidModel
-from mdptk.core.models import CMDP, FiniteHorizonMDP, _frozen, _set, check_distributions
+from mdptk.core.models import CMDP, MDP, FiniteHorizonMDP, _frozen, _set, check_distributions
 
 
 def _policy(pi: Any, mdp: FiniteHorizonMDP, name: str) -> Any:
@@ -138,3 +138,38 @@ class ConservativeMDP:
 
     def __repr__(self) -> str:
         return f"ConservativeMDP({self.mdp!r}, floor={np.float64(self.floor):g})"
+
+
+def novel(mdp: MDP, known: Any, least: float) -> CMDP:
+    r"""Do well, but not as it has been done: a policy that differs from each of the known ones.
+
+    The cost j is :math:`c_j(s, a) = \pi_j(a|s)` with the budget :math:`(1 - r_0)/(1-\gamma)`: in the states that it
+    comes to, a policy and the known one :math:`\pi_j` choose the same action with probability :math:`1 - r_0` at most.
+    For a deterministic :math:`\pi_j` that is the total variation
+
+    .. math:: \mathbb{E}_{s \sim d^\pi} \|\pi(\cdot|s) - \pi_j(\cdot|s)\|_{TV} \geq r_0,
+
+    and otherwise total variation is at most that probability of a difference. In Sun et al. [sun2020novel] the states
+    are drawn from a mixture that does not depend on the policy, which makes the distance a metric.
+
+    Parameters
+    ----------
+    mdp
+        The model.
+    known
+        Policies ``known[j, s, a]``.
+    least
+        :math:`r_0` in [0, 1].
+
+    Examples
+    --------
+    >>> novel(MDP([[[1.0], [1.0]]], [[0.5, 1.0]], 0.5), known=[[[0.0, 1.0]]], least=0.75).b
+    array([0.5])
+    """
+    if not 0 <= least <= 1:
+        raise InvalidModel(f"least = {least!r} is not in [0, 1]")
+    known = _frozen(known, "known")
+    if known.ndim != 3 or known.shape[1:] != mdp.r.shape:
+        raise InvalidModel(f"known has shape {known.shape}, expected (n, {mdp.S}, {mdp.A}) = known[j, s, a]")
+    check_distributions(known, "known")
+    return CMDP(mdp, known, np.full(len(known), (1 - least) / (1 - mdp.gamma)))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mdptk.core import exact
-from mdptk.core.augmented import chance_constrained, penalised_budget, terminated, with_budget
+from mdptk.core.augmented import chance_constrained, penalised_budget, stopped, terminated, with_budget
 from mdptk.core.errors import Infeasible, InvalidHyperparameter, InvalidModel
 from mdptk.core.models import CMDP, MDP, FiniteHorizonMDP
 from mdptk.problems.constrained import hazard_gridworld
@@ -146,3 +146,53 @@ def test_errors():
         terminated(hazard_gridworld(), worst=np.array([-1.0]))
     with pytest.raises(InvalidModel, match="terminated is for discounted problems"):
         terminated(CMDP(model, cost[None], 1.0))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_episode_is_over_when_it_has_cost_too_much(seed):
+    """What a policy of (s, what has been spent) earns, path by path; and the optimum, of policies of all histories."""
+    model, cost = small(seed)
+    allowed = np.random.default_rng(seed).integers(0, 4, model.H)
+    here = stopped(model, cost, allowed)
+    K = allowed.max() + 2
+    pi = np.random.default_rng(seed).dirichlet(np.ones(model.A), (model.H, here.S))
+
+    def earned(h, s, spent, choose):
+        """From (s, spent) at stage h on; `choose` mixes what the actions are worth, or takes the best."""
+        if h == model.H:
+            return 0.0
+        worth = []
+        for a in range(model.A):
+            total = spent + cost[h, s, a]
+            later = [earned(h + 1, t, total, choose) for t in range(model.S)] if total <= allowed[h] else None
+            worth.append(0.0 if later is None else model.r[h, s, a] + model.P[h, s, a] @ later)
+        return choose(h, s, spent, worth)
+
+    def start(choose):
+        return sum(model.rho[s] * earned(0, s, 0, choose) for s in range(model.S))
+
+    mixed = start(lambda h, s, spent, worth: pi[h, s * K + spent] @ worth)
+    np.testing.assert_allclose(exact.expected_return(here, pi), mixed, rtol=1e-12)
+    best = start(lambda h, s, spent, worth: max(worth))
+    np.testing.assert_allclose(exact.optimal(here).v[0] @ here.rho, best, rtol=1e-12)
+    assert best <= exact.optimal(model).v[0] @ model.rho + 1e-12
+
+
+def test_the_best_policy_of_a_stopped_model_may_end_on_purpose():
+    """Safety earns 1 a step; the other action earns 10 and costs 1 in every step after."""
+    P = np.zeros((3, 2, 2, 2))
+    P[:, 0, 0, 0] = P[:, 0, 1, 1] = P[:, 1, :, 1] = 1
+    r, cost = np.ones((3, 2, 2)), np.zeros((3, 2, 2))
+    r[:, 0, 1], cost[:, 1] = 10, 1
+
+    def best(allowed):
+        here = stopped(FiniteHorizonMDP(P, r, [1, 0]), cost, allowed)
+        return exact.optimal(here).v[0] @ here.rho
+
+    assert best([0, 0, 0]) == 12  # 1, 1, 10: it goes at the end, when nothing can come of it
+    assert best([0, 1, 1]) == 12  # or at once, 10, 1, and it is over
+    r[:, 0, 1] = 2.5
+    assert best([0, 0, 0]) == 4.5
+    assert best([0, 1, 2]) == 4.5  # 1, 2.5, 1
+    with pytest.raises(InvalidModel, match=r"allowed\[1\] = 0.5 is not 0, 1, 2"):
+        stopped(FiniteHorizonMDP(P, r), cost, [0, 0.5, 1])
