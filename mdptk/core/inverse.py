@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -30,7 +31,7 @@ def _weights(x: Any, n: int, name: str, low: float) -> Array:
     return x
 
 
-class _Demonstrated:
+class _Demonstrated(ABC):
     """What an expert does with entropy: the soft optimal policy for `goal` at the temperature `tau`."""
 
     mdp: MDP
@@ -52,9 +53,9 @@ class _Demonstrated:
         return self.mdp.gamma
 
     @property
+    @abstractmethod
     def goal(self) -> Array:
         """The reward that the expert acts for, (S, A)."""
-        raise NotImplementedError
 
     @cached_property
     def expert(self) -> Array:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from sympy import Expr, Function, Symbol, sqrt
 
-from mdptk.algorithms.constrained.augmented_lagrangian import best, distance, dual_gap, highest, move, size
 from mdptk.theory import previous
+from mdptk.theory.stock_augmented import best, distance, dual_gap, highest, move, size
 from mdptk.theory.stock_constrained import lam_star
 from mdptk.theory.symbols import eta, t
 from proofs.vocabulary import same, telescope

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from sympy import Expr, Rational, Symbol, nsimplify, simplify, sqrt
 
-from mdptk.algorithms.constrained.interior_point import THETA, falls, mu, n
+from mdptk.algorithms.constrained.interior_point import THETA
+from mdptk.theory.stock_interior import falls, mu, n
 from mdptk.theory.symbols import delta
 from proofs.vocabulary import same
 

@@ -21,7 +21,8 @@ of the dual function decides.
 
 That it is the proximal point method is due to Rockafellar [rockafellar1976augmented]; the rates are those of that
 method. A step is solved exactly: best policies at a price are added one by one, and mixed by a quadratic program, until
-none is better.
+none is better by more than rounding. What is left of that is a square root in the price, and so in the violation
+(`mdptk.theory.stock_augmented`).
 
 Proof: ``proofs/constrained/augmented_lagrangian.py``.
 
@@ -35,7 +36,7 @@ Proof: ``proofs/constrained/augmented_lagrangian.py``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from sympy import sqrt
@@ -45,24 +46,19 @@ from mdptk.core.algorithm import Measure, Positive, Solver
 from mdptk.core.errors import NotConverged
 from mdptk.core.models import CMDP, Array
 from mdptk.core.quadratic import quadratic_on_simplex
-from mdptk.core.run import Run
-from mdptk.theory import Cite, Quantity, Theorem, previous
-from mdptk.theory.quantity import EPS
-from mdptk.theory.stock import before
-from mdptk.theory.stock_constrained import (
-    MEASURES,
-    average_gap,
-    average_violation,
-    excess,
-    gap,
-    lam_star,
-    last,
-    optimum,
-    optimum_error,
-    returns_rounding,
-    slater_condition,
-    violation,
+from mdptk.theory import Cite, Theorem, previous
+from mdptk.theory.stock_augmented import (
+    best,
+    distance,
+    dual_gap,
+    excess_played,
+    highest,
+    move,
+    played,
+    resolution,
+    size,
 )
+from mdptk.theory.stock_constrained import MEASURES, average_gap, average_violation, gap, lam_star, slater_condition
 from mdptk.theory.symbols import eta, t
 
 POLICIES = 200  # that may be mixed in one step; a handful is usual
@@ -76,80 +72,6 @@ class State(NamedTuple):
     pi: Array  # (S, A)
     price: Array  # (m,): the next multipliers
 
-
-def _dual(run: Run, name: str) -> Array:
-    """The dual function at each record, (repeats, records); once for prices that have come to rest."""
-    problem = run.problem
-    lams, where = np.unique(run[name][0], axis=0, return_inverse=True)
-    values = [problem.mdp.rho @ exact.optimal(problem.penalised(lam)).v + lam @ problem.b for lam in lams]
-    return np.array(values)[where.reshape(1, -1)]
-
-
-def _resolution(problem: CMDP, eta: float, lam: Array) -> Any:
-    """Rounding error of a Lagrangian, of m + 1 terms, at prices that are eta times what is spent, a rounded number."""
-    spread = np.ptp(problem.c, axis=(1, 2)).sum() / (1 - problem.gamma)
-    return 2 * (problem.m + 1) * returns_rounding(problem) * (1 + lam.sum(-1) + eta * spread)
-
-
-def _price_rounding(run: Run, name: str) -> Array:
-    return _resolution(run.problem, run.alg.eta, run[name])
-
-
-def _played(run: Run) -> Array:
-    return last(run)[..., 0] - (run["price"] * excess(run, last(run))).sum(-1)
-
-
-def _carried_rounding(run: Run) -> Array:
-    """Of a multiplier: that of t excesses, and of as many sums; steps stop where a better policy is worth no more."""
-    return run.t * (2 * run.alg.eta * returns_rounding(run.problem) + EPS * run["lam"].max(-1))
-
-
-played = Quantity(
-    "played",
-    _played,
-    latex=r"L(\pi_{%t}, \lambda_{%t+1})",
-    rounding=lambda run: 3 * _price_rounding(run, "price"),  # a step stops at twice that
-)
-best = Quantity(
-    "best",
-    lambda run: _dual(run, "price"),
-    latex=r"D(\lambda_{%t+1})",
-    rounding=lambda run: _price_rounding(run, "price"),
-)
-dual_gap = Quantity(
-    "dual_gap",
-    lambda run: _dual(run, "lam") - optimum(run.problem).value,
-    latex=r"D(\lambda_{%t}) - V^*(\rho)",
-    rounding=lambda run: 3 * _price_rounding(run, "lam") + optimum_error(run.problem),
-)
-distance = Quantity(
-    "distance",
-    lambda run: np.linalg.norm(run["lam"] - optimum(run.problem).multipliers, axis=-1),
-    latex=r"\|\lambda_{%t} - \lambda^*\|_2",
-    rounding=lambda run: run.alg.eta * _price_rounding(run, "lam"),
-)
-move = Quantity(
-    "move",
-    lambda run: np.linalg.norm(run["lam"] - before(run["lam"]), axis=-1),
-    latex=r"\|\lambda_{%t} - \lambda_{%t-1}\|_2",
-    rounding=lambda run: run.alg.eta * _price_rounding(run, "lam"),
-)
-excess_played = Quantity(
-    "excess_played",
-    violation.of,
-    latex=violation.template,
-    trivial=violation.trivial,
-    # a step stops where nothing gains more than its rounding, and a gain is quadratic in what is exceeded
-    rounding=lambda run: (
-        2 * returns_rounding(run.problem) + 2 * np.sqrt(2 * _price_rounding(run, "price") / run.alg.eta)
-    ),
-)
-size = Quantity(
-    "size", lambda run: np.linalg.norm(run["lam"], axis=-1), latex=r"\|\lambda_{%t}\|_2", rounding=_carried_rounding
-)
-highest = Quantity(
-    "highest", lambda run: run["lam"].max(-1), latex=r"\max_i \lambda_{%t,i}", rounding=_carried_rounding
-)
 
 KEY = "rockafellar1976augmented"
 NOT_READ = "the paper was not at hand: rederived in proofs"
@@ -268,7 +190,7 @@ class AugmentedLagrangian(Solver[CMDP, State]):
             other = _best_response(problem, price)
             new = _returns(problem, other)
             gain = (new - now)[0] - price @ (new - now)[1:]
-            if gain <= 2 * _resolution(problem, self.eta, price):
+            if gain <= 2 * resolution(problem, self.eta, price):
                 x = np.tensordot(w, np.array(mixed), 1)
                 return State(lam, x, exact.conditional(x), price)
             mixed.append(other)
