@@ -160,7 +160,7 @@ class Code:
                 new[name] = _distributions(a, mixed, numbers)
                 at += len(numbers)
                 continue
-            b = vector[at : at + a.size].reshape(a.shape) * _unit(name, a)
+            b = np.asarray(vector[at : at + a.size].reshape(a.shape) * _unit(name, a))  # of a number, too
             at += a.size
             new[name] = self._cut(name, b)
         alg, marks = self.c.alg, ranges(type(self.c.alg))

@@ -81,9 +81,9 @@ class Instance:
         """Shape of the transitions: what models of one batch, or of one compiled program, share."""
         return self.P.shape
 
-    def having(self, **more: Array) -> Instance:
+    def having(self, **more: Any) -> Instance:
         """With these in place of the arrays in `more` of the same names."""
-        return replace(self, more={**self.more, **more})
+        return replace(self, more={**self.more, **{name: np.asarray(a, dtype=np.float64) for name, a in more.items()}})
 
     def model(self) -> Any:
         """The model; raises InvalidModel if the arrays make none."""

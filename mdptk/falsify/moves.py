@@ -373,7 +373,7 @@ def tidied(x: Instance) -> Instance:
         more["spare"] = np.where(more["xi"] > 0, 0.0, more["spare"])
     if x.kind is Dispatch:
         more["start"] = np.minimum(more["start"], more["full"])
-    return replace(x, more=more)
+    return x.having(**more)
 
 
 OF_KIND: dict[type, tuple[Move, ...]] = {

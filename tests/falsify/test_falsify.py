@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib import import_module
 from itertools import islice, pairwise
 
 import numpy as np
@@ -41,8 +42,12 @@ FEW = 8  # of a gallery, where a test is about what comes after it
 
 @pytest.fixture
 def unshrunk(monkeypatch):
-    """What is found is left as it is: to make it simple takes longer than to find it, and has tests of its own."""
+    """What is found is left as it is, and judged again in wide numbers only if it is small.
+
+    Either takes longer than to find it, and has tests of its own.
+    """
     monkeypatch.setattr(search, "shrink", lambda theorem, score, c, **kwargs: (score, c))
+    monkeypatch.setattr(import_module("mdptk.theory.again"), "LARGEST", 4000)
 
 
 @pytest.fixture
