@@ -41,7 +41,7 @@ def _rate(C: Expr) -> Expr:
     """The falls of steps 0 .. t sum to at most log A, by (KL); the gaps do not rise, so the last is the least."""
     gap = Symbol("gap", nonnegative=True)
     total = (t + 1) * 2 * c * (2 - c) * ((1 - gamma) * gap / C) ** 2  # at most, from below
-    bound = C / (1 - gamma) * sqrt(log(A) / (2 * c * (2 - c) * (t + 1)))
+    bound = C / (1 - gamma) * sqrt(log(A) / (2 * (t + 1))) / sqrt(c * (2 - c))
     assert same(total.subs(gap, bound), log(A))
     return bound
 

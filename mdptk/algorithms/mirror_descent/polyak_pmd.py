@@ -40,7 +40,7 @@ from mdptk.theory.stock_linear_policy import divergence
 from mdptk.theory.stock_policy import least_value_gain, optimal_visits
 from mdptk.theory.symbols import A, gamma, t
 
-c = Symbol("c", positive=True)
+c = Symbol("c", real=True)
 
 
 class State(NamedTuple):
@@ -126,7 +126,7 @@ RATE = Theorem(
     cite=Cite(POLYAK, "the rate of the step size with a known optimal value"),
     reason=DERIVED,
     lhs=suboptimality,
-    rhs=reward_span / (1 - gamma) ** 2 * sqrt(log(A) / (2 * c * (2 - c) * (t + 1))),
+    rhs=reward_span / (1 - gamma) ** 2 * sqrt(log(A) / (2 * (t + 1))) / sqrt(c * (2 - c)),
     proof="mirror_descent/polyak_pmd",
 )
 OWN = Theorem(
@@ -134,7 +134,7 @@ OWN = Theorem(
     cite=Cite(POLYAK, "the rate of the step size with a known optimal value"),
     reason=DERIVED + "; before the spread is bounded",
     lhs=suboptimality,
-    rhs=so_far(spread, np.maximum) / (1 - gamma) * sqrt(log(A) / (2 * c * (2 - c) * (t + 1))),
+    rhs=so_far(spread, np.maximum) / (1 - gamma) * sqrt(log(A) / (2 * (t + 1))) / sqrt(c * (2 - c)),
     proof="mirror_descent/polyak_pmd",
 )
 DESCENT = Theorem(
