@@ -65,6 +65,12 @@ def greedy_values(P: Any, r: Any, high: Any) -> Any:
     return jax.lax.scan(back, jnp.zeros(P.shape[0]), (r, high), reverse=True)[1]
 
 
+def best_at_price(P: Any, g: Any, rho: Any, price: Any) -> tuple[Any, Any]:
+    """A deterministic policy that earns the most of ``g[0] - price . g[1:]``, (H, S, A), and how much that is."""
+    Q = greedy_values(P, g[0] - (price[:, None, None, None] * g[1:]).sum(0), jnp.full(g.shape[1], jnp.inf))
+    return one_hot(Q.argmax(-1), Q.shape[-1]), (rho * Q[0].max(-1)).sum()
+
+
 def start_values(Q: Any, pi: Any, rho: Any) -> Any:
     """``sum_s rho(s) V_1(s)`` of ``Q[i, h, s, a]``, (i,)."""
     return (rho[:, None] * pi[0] * Q[:, 0]).sum((-2, -1))

@@ -10,8 +10,8 @@ from __future__ import annotations
 import sympy
 from sympy import Expr, Integer, Symbol, exp, log, sqrt
 
-from mdptk.algorithms.constrained.opt_cmdp import BOUND, RADIUS, WORST
 from mdptk.theory.stock_online import cost_error, reward_error
+from mdptk.theory.stock_optimistic import BOUND, RADIUS, WORST
 from mdptk.theory.symbols import A, H, K, S, delta
 from proofs.vocabulary import same, telescope
 

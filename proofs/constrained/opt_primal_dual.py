@@ -10,8 +10,9 @@ from __future__ import annotations
 import sympy
 from sympy import Expr, Function, Symbol, log
 
-from mdptk.algorithms.constrained.opt_primal_dual import largest_price, miss_square, price_square
+from mdptk.algorithms.constrained.opt_primal_dual import price_square
 from mdptk.theory.stock_online import cost_error, reward_error
+from mdptk.theory.stock_prices import largest_price, miss_square
 from mdptk.theory.symbols import A, H, K, eta, eta_dual
 from proofs.vocabulary import same, telescope
 

@@ -57,6 +57,19 @@ def action_values(P, g, pi, low=-np.inf, high=None):
     return Q
 
 
+def at_price(P, g, price):
+    """The deterministic policy that is best for g[0] - price . g[1:], the first of several."""
+    reward = g[0] - sum(p * x for p, x in zip(price, g[1:], strict=True))
+    H, S, A = reward.shape
+    pi, V = np.zeros((H, S, A)), np.zeros(S)
+    for h in range(H - 1, -1, -1):
+        q = [[reward[h, s, a] + sum(P[s, a, t] * V[t] for t in range(S)) for a in range(A)] for s in range(S)]
+        for s in range(S):
+            pi[h, s, max(range(A), key=lambda a: q[s][a])] = 1
+        V = np.array([max(row) for row in q])
+    return pi
+
+
 def start(Q, pi, rho):
     return sum(rho[s] * pi[0, s] @ Q[0, s] for s in range(len(rho)))
 

@@ -43,11 +43,11 @@ from mdptk.theory.stock_online import (
     MEASURES,
     REWARD_IDENTITY,
     cost_error,
-    planned,
     regret,
     reward_error,
     violation,
 )
+from mdptk.theory.stock_prices import MISS_SQUARE, largest_price, miss_square
 from mdptk.theory.symbols import A, H, delta, eta, eta_dual
 
 
@@ -61,22 +61,11 @@ class State(NamedTuple):
     Q: Any  # (1 + m, H, S, A): its optimistic action values, for the reward and the costs
 
 
-def _miss(truth: exact.Truth, state: State) -> Any:
-    return ((planned(truth, state)[1:] - truth.problem.b) ** 2).sum()
-
-
 price_square = Quantity(
     "price_square",
     lambda run: run["price_square"],
     latex=r"\textstyle\sum_{k<K} (1 + \|\lambda_k\|_1)^2",
 )
-miss_square = Quantity(
-    "miss_square",
-    lambda run: run["miss_square"],
-    latex=r"\textstyle\sum_{k<K} \|\hat V_{c,k}(\rho) - b\|_2^2",
-)
-largest_price = Quantity("largest_price", lambda run: run["lam"].max(-1), latex=r"\max_i \lambda_{K,i}")
-
 KEY = "efroni2020exploration"
 DERIVED = "the paper was not at hand: derived in proofs/, with what happened in the run in place of bounds on it"
 REGRET = Theorem(
@@ -118,7 +107,7 @@ class OptPrimalDual(Learner[EpisodicCosts, State]):
     measures: ClassVar[tuple[Measure, ...]] = (
         *MEASURES,
         Measure("price_square", lambda truth, state: (1 + state.lam.sum()) ** 2, "sum"),
-        Measure("miss_square", _miss, "sum"),
+        MISS_SQUARE,
     )
 
     def init(self, oracle: EpisodicCosts, key: Any) -> State:

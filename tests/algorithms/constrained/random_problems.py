@@ -6,11 +6,14 @@ says why it does not apply. On the others every theorem that needs a feasible po
 the certificate of the solver; so has a method that needs the Slater constant to start. The certified optimum itself,
 which they are judged by, is compared with HiGHS on the occupancies.
 
-    python -m tests.algorithms.constrained.random_problems 1000
+    python -m tests.algorithms.constrained.random_problems 1000 [minutes]
+
+With a second number it ends after so many minutes, with the problems that it got to.
 """
 
 import re
 import sys
+import time
 from collections import Counter
 
 import numpy as np
@@ -98,11 +101,15 @@ def judge_all(seed, classes):
     optimum.cache_clear()
 
 
-def main(n):
+def main(n, minutes=np.inf):
     """Judge n problems, print the table and the reasons, and return how much is broken."""
+    end = time.monotonic() + 60 * minutes
     columns = (REACHED, WHY_NOT, BROKEN, RECOGNISED, SILENT)
     found, reasons, wrong = Counter(), Counter(), []
     for seed in range(n):
+        if time.monotonic() > end:
+            n = seed
+            break
         for name, column, lines in judge_all(seed, methods()):
             found[name, column] += 1
             wrong += [f"seed {seed}, {name}: {line}" for line in lines if column == BROKEN]
@@ -123,4 +130,4 @@ def _blurred(line):
 
 
 if __name__ == "__main__":
-    sys.exit(min(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000), 1))
+    sys.exit(min(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000, *map(float, sys.argv[2:])), 1))
