@@ -10,6 +10,9 @@ where Q is the value of the program that dispatches one inflow path with the tar
 :math:`\lambda^*` are the multipliers of the targets. By the envelope theorem they are a subgradient of Q, so nothing is
 differentiated through the solver. A network may set the targets; here an affine rule does, and then f is convex and
 the method is a subgradient method with its rate. With a kink in f, several multipliers are right, and any will do.
+The inner program sees the whole path. So the cost of a rule is that of a policy, which cannot, only as far as a missed
+target is dear: if it costs nothing, every rule is as good as perfect foresight, and better than the exact optimum of
+the scenario tree.
 
 After Rosemberg et al. [rosemberg2024efficiently]. All scenarios are in one program in each step. Proof:
 ``proofs/control/ts_ddr.py``.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import linprog
@@ -79,6 +81,45 @@ def test_between_foresight_and_the_best_constant_targets():
     result = run(TSDDR(), problem, 150)
     assert best <= result["best"][0, -1] + 1e-9
     assert result["best"][0, -1] - best < 0.3 * (result["cost"][0, 0] - best)
+
+
+def tree(problem):
+    """The least mean cost of all policies that know the inflow so far: nodes of the scenario tree, one program.
+
+    Scenarios share a node as long as their inflows are the same; a node has the weight of those that come to it.
+    """
+    N, T = problem.inflow.shape
+    nodes = sorted({tuple(w[: s + 1]) for w in problem.inflow for s in range(T)}, key=lambda h: (len(h), h))
+    weight = {h: sum(tuple(w[: len(h)]) == h for w in problem.inflow) / N for h in nodes}
+    names = ("x", "u", "spill", "cheap", "dear", "shed")
+    at = {(name, h): i for i, (name, h) in enumerate((name, h) for name in names for h in nodes)}
+    price = {"cheap": problem.price, "dear": 3 * problem.price, "shed": problem.shed}
+    top = {"x": problem.full, "cheap": problem.burn / 2, "dear": problem.burn / 2}
+    rows, right = [], []
+    for h in nodes:
+        water, power = np.zeros((2, len(at)))
+        water[[at[name, h] for name in ("x", "u", "spill")]] = 1
+        if len(h) > 1:
+            water[at["x", h[:-1]]] = -1
+        power[[at[name, h] for name in ("u", "cheap", "dear", "shed")]] = 1
+        rows += [water, power]
+        right += [h[-1] + (problem.start if len(h) == 1 else 0), problem.demand[len(h) - 1]]
+    cost = [weight[h] * price.get(name, 0.0) for name, h in at]
+    return linprog(cost, A_eq=rows, b_eq=right, bounds=[(0, top.get(name)) for name, _ in at]).fun
+
+
+def test_against_the_scenario_tree():
+    """What SDDP would come to lies between foresight and rules; unless targets may be missed for little.
+
+    All scenarios begin alike, so that in the third stage nobody knows yet which one it is.
+    """
+    drawn = one_reservoir().inflow
+    problem = Dispatch(np.concatenate([np.repeat(drawn[:1, :2], 6, axis=0), drawn[:, 2:]], 1), one_reservoir().demand)
+    foresight = np.mean([dispatch(problem, w, None) for w in problem.inflow])
+    exactly = tree(problem)
+    assert foresight < exactly - 1e-3
+    assert exactly < best_rule(problem)[1] - 1e-3
+    assert best_rule(replace(problem, miss=0.0))[1] == pytest.approx(foresight, abs=1e-7)
 
 
 def test_what_is_refused():
