@@ -404,7 +404,7 @@ def check_exact_statement(
         if isinstance(alg, Learner):
             got, want = _states(alg, problem, 40, reference)
         else:
-            got, want = run(alg, problem, 12).out, reference(alg, problem, 12)
+            got, want = run(alg, problem, 6).out, reference(alg, problem, 6)
             got = {k: x[0] for k, x in got.items()}
         assert want, "the reference returned nothing"
         moved |= any(np.ptp(x, axis=0).any() for x in want.values())
