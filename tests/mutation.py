@@ -59,7 +59,8 @@ from tests.equivalent_mutants import EQUIVALENT
 EACH = 3
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / ".cache" / "mutants.jsonl"
-SECONDS, TIMES = 30, 5  # an error counts as caught after so long, and so many times what the original took
+SECONDS, TIMES = 30, 5  # of the processor: an error is caught after so long, and so many times what the original took
+SLEEPS = 20  # times as long by the clock, for a test file that waits for something
 OPERATORS = {
     ast.Add: ast.Sub,
     ast.Sub: ast.Add,
@@ -165,17 +166,20 @@ def _test_file(cls: type) -> str:
 
 def passes_its_tests(cls: type, i: int, j: int, seconds: float) -> bool:
     """Whether the algorithm's own test file notices nothing, in a process in which its module has the error."""
-    words = [sys.executable, "-m", "tests.mutation", cls.__name__, "--planted", str(i), str(j)]
+    words = [sys.executable, "-m", "tests.mutation", cls.__name__, "--planted", str(i), str(j), str(int(seconds) + 1)]
     try:
-        return not subprocess.run(words, capture_output=True, timeout=seconds, check=False).returncode
+        return not subprocess.run(words, capture_output=True, timeout=SLEEPS * seconds, check=False).returncode
     except subprocess.TimeoutExpired:
         return False
 
 
-def run_tests_with(cls: type, i: int, j: int) -> int:
-    """Put the module with the error in the place of the original, and run its test file."""
+def run_tests_with(cls: type, i: int, j: int, seconds: int) -> int:
+    """Put the module with the error in the place of the original, and run its test file for so long at most."""
+    import resource
+
     import pytest
 
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     broken, _ = plant(cls, i, j, own=True)
     mutant = sys.modules[broken.__module__]
     package, _, name = cls.__module__.rpartition(".")
@@ -218,13 +222,13 @@ def _limit(seconds: float) -> Iterator[None]:
     def end(*_: Any) -> None:
         raise TimeoutError
 
-    before = signal.signal(signal.SIGALRM, end)
-    signal.alarm(int(seconds))
+    before = signal.signal(signal.SIGPROF, end)
+    signal.setitimer(signal.ITIMER_PROF, seconds)  # of the processor: on a busy machine everything takes longer
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def drawn(names: list[str], each: int, seed: int) -> list[tuple[type, int, int]]:
@@ -283,9 +287,10 @@ def judge(name: str, errors: list[tuple[int, int]], path: Path) -> str:
     warnings.simplefilter("ignore")  # errors divide by zero
     np.seterr(all="ignore")
     cls = registry.algorithm(name)
-    began = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    began = time.process_time()
     _checks(cls, cls)  # as it is, nothing may be wrong
-    seconds = max(SECONDS, TIMES * (time.monotonic() - began))
+    seconds = max(SECONDS, TIMES * (time.process_time() - began))
     for i, j in errors:
         broken, place = plant(cls, i, j)
         _keep(path, key(cls, i, j), "begun", place)
@@ -320,7 +325,9 @@ def judge_all(jobs: list[tuple[type, int, int]], path: Path, workers: int, tell:
             except BrokenProcessPool:
                 continue
             except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
+                for worker in multiprocessing.active_children():
+                    worker.terminate()
+                pool.shutdown(cancel_futures=True)
                 raise
 
 
@@ -332,7 +339,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the lot (0)")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes (2)")
     parser.add_argument("--again", action="store_true", help="judge again what was judged before")
-    parser.add_argument("--planted", type=int, nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--planted", type=int, nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.planted:
         return run_tests_with(registry.algorithm(args.names[0]), *args.planted)
