@@ -122,8 +122,12 @@ def lower_bounds() -> dict[str, LowerBound]:
 
 
 def subject_to(bound: LowerBound) -> dict[str, type[Algorithm]]:
-    """The algorithms that a lower bound can be held against: they see its oracle and measure their loss."""
-    return {name: cls for name, cls in find().items() if cls.sees is bound.sees and bound.measured_by(cls)}
+    """The algorithms that a lower bound is held against: they see its oracle and measure their loss.
+
+    Those whose steps take more than there is need a smaller batch: ``bound.check(REINFORCE(N=2))``.
+    """
+    able = {name: cls for name, cls in find().items() if cls.sees is bound.sees and bound.measured_by(cls)}
+    return {name: cls for name, cls in able.items() if bound.within(cls())}
 
 
 def shelf(cls: type[Algorithm]) -> str:

@@ -134,6 +134,10 @@ class LowerBound:
         batch = getattr(type(alg), "batch", 0)
         return int(getattr(alg, batch) if isinstance(batch, str) else batch)
 
+    def within(self, alg: Algorithm) -> bool:
+        """Whether a step of the learner fits into the first sizes; of larger ones little is claimed."""
+        return self._batch(alg) <= self.sizes[0][_clock(self.sizes[0])]
+
     def fitted(self, alg: Algorithm, **sizes: float) -> dict[str, float]:
         """The sizes with the clock at the next multiple of what a step of the learner takes."""
         clock, batch = _clock(sizes), self._batch(alg) or 1

@@ -16,6 +16,8 @@ from mdptk import AssumptionViolated, InvalidModel, MdptkError, registry, run
 from mdptk.algorithms.bandits.ucb1 import UCB1, State
 from mdptk.algorithms.exploration.ucrl2 import UCRL2
 from mdptk.algorithms.planning.value_iteration import ValueIteration
+from mdptk.algorithms.policy_gradient.gae_actor_critic import GAEActorCritic
+from mdptk.algorithms.policy_gradient.leave_one_out import LeaveOneOut
 from mdptk.algorithms.policy_gradient.reinforce import REINFORCE
 from mdptk.core import exact
 from mdptk.core.bandits import BernoulliBandit
@@ -72,6 +74,14 @@ def test_batches_of_episodes_are_counted_one_by_one():
     assert x == pytest.approx(first + second)
     with pytest.raises(MdptkError, match="K = 5 is no multiple of the 3 episodes"):
         LOCK.losses(alg, repeats=1, A=2, H=3, K=5)
+
+
+@pytest.mark.parametrize("alg", [REINFORCE(N=2), LeaveOneOut(N=2), GAEActorCritic(N=2)], ids=repr)
+def test_learners_obey_with_small_batches(alg):
+    assert not LOCK.within(type(alg)())
+    verdict = LOCK.check(alg)
+    assert verdict.ok, verdict
+    assert verdict.informative
 
 
 # without trying any learner ---------------------------------------------------------------------------------------
