@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
-from mdptk import registry
-from mdptk.algorithms.planning.value_iteration import ValueIteration
 from tests import mutation
 
 
@@ -42,10 +38,3 @@ def test_errors_are_judged_once(tmp_path):
 def test_a_survivor_counts_against_the_score_and_the_same_program_does_not():
     table = mutation._table([("planning", "caught"), ("planning", "equivalent"), ("td", "survived")])
     assert list(table.columns[-1].cells) == ["100%", "0%", "50%"]
-
-
-@pytest.mark.parametrize("name", sorted(registry.find()))
-def test_there_is_something_to_plant(name):
-    cls = registry.algorithm(name)
-    assert mutation.changes(cls)
-    assert mutation.key(cls, 0, 0) == mutation.key(cls, 0, 0) != mutation.key(ValueIteration, 1, 0)

@@ -57,9 +57,13 @@ def _features(problem: HiddenReward) -> Array:
     return np.concatenate([problem.phi, problem.c])
 
 
+LARGEST = 1e6  # step, where any would do
+
+
 def _longest(problem: HiddenReward) -> float:
     features = _features(problem)
-    return 1 / (len(features) * smoothness(problem, features))
+    L = len(features) * smoothness(problem, features)
+    return 1 / L if L else np.inf  # features that are the same everywhere: the game does not move
 
 
 def _game(run: Run) -> Array:
@@ -139,7 +143,7 @@ class ConstrainedIRL(Solver[HiddenReward, State]):
 
     def step_size(self, problem: HiddenReward) -> float:
         """The step size for `problem`."""
-        return _longest(problem) if self.eta is None else self.eta
+        return min(_longest(problem), LARGEST) if self.eta is None else self.eta
 
     def init(self, problem: HiddenReward) -> State:
         return _state(problem, np.zeros(problem.n), np.zeros(problem.m))

@@ -48,8 +48,12 @@ class State(NamedTuple):
     log_pi: Array  # (S, A)
 
 
+LARGEST = 1e6  # step, where any would do
+
+
 def _longest(problem: HiddenCosts) -> float:
-    return 1 / (problem.n * smoothness(problem, problem.phi))
+    L = problem.n * smoothness(problem, problem.phi)
+    return 1 / L if L else np.inf  # features that are the same everywhere: the dual does not move
 
 
 def _dual(run: Run) -> Array:
@@ -138,7 +142,7 @@ class MCEICRL(Solver[HiddenCosts, State]):
 
     def step_size(self, problem: HiddenCosts) -> float:
         """The step size for `problem`."""
-        return _longest(problem) if self.eta is None else self.eta
+        return min(_longest(problem), LARGEST) if self.eta is None else self.eta
 
     def init(self, problem: HiddenCosts) -> State:
         return _state(problem, np.zeros(problem.n))
