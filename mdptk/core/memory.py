@@ -61,4 +61,4 @@ def tie(g: Any, o: Array, shape: tuple[int, ...]) -> Any:
     Exact gradients and estimates alike: `exact.softmax_gradient` and `estimators.score_gradient` of the product.
     """
     looks = (np.asarray(o) == np.arange(shape[1])[:, None]).astype(float)
-    return np.einsum("os,hsx->hox", looks, g.reshape(shape[0], len(o), -1)).reshape(shape)
+    return exact.namespace(g).einsum("os,hsx->hox", looks, g.reshape(shape[0], len(o), -1)).reshape(shape)

@@ -94,6 +94,17 @@ class Episodic:
         """Mean rewards of episodes, (..., H), from their states (..., H + 1) and actions (..., H)."""
         return self.r[np.arange(self.H), s[..., :-1], a]
 
+    def remembering(self, Z: int) -> Episodic:
+        """Episodes of the product with a memory of `Z` states, as in `mdptk.core.memory.with_memory`."""
+        xp = exact.namespace(self.r)
+        H, S, A = self.r.shape
+        z = np.arange(Z)
+        until = xp.concatenate([xp.zeros((H, S, A, 1)), self._next[..., :-1]], -1)  # the state before has passed
+        cdf = xp.where(z >= z[:, None, None], self._next[:, :, :, None, :, None], until[:, :, :, None, :, None])
+        cdf = xp.broadcast_to(cdf[:, :, None], (H, S, Z, A, Z, S, Z)).reshape(H, S * Z, A * Z, S * Z)
+        r = xp.broadcast_to(self.r[:, :, None, :, None], (H, S, Z, A, Z)).reshape(H, S * Z, A * Z)
+        return Episodic(r, cdf, xp.repeat(self._first, Z))
+
 
 @dataclass(frozen=True, eq=False)
 class EpisodicCosts:
