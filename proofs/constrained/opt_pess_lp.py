@@ -14,7 +14,7 @@ from mdptk.algorithms.constrained.opt_pess_lp import free_error
 from mdptk.theory.symbols import H
 from proofs.vocabulary import same
 
-xi = Symbol("xi", positive=True)  # slack of the safe policy
+xi = Symbol("xi", positive=True)  # the least slack of the safe policy
 Bs = Symbol("B_s", nonnegative=True)  # B of the safe policy
 Bo = Symbol("B_o", nonnegative=True)  # B of the optimal policy
 
@@ -27,7 +27,7 @@ def no_violation() -> Expr:
 def promise() -> Expr:
     """A mixture of the optimal with the safe policy is allowed and promised V*; the best allowed one is promised more.
 
-    With the share a of the optimal policy, its pessimistic cost is at most (1 - a)(b - xi + 2 B_s) + a (b + 2 B_o).
+    With the share a of the optimal policy, each pessimistic cost is at most (1 - a)(b - xi + 2 B_s) + a (b + 2 B_o).
     """
     b, V = sympy.symbols("b V", nonnegative=True)
     a = (xi - 2 * Bs) / (xi - 2 * Bs + 2 * Bo)

@@ -11,10 +11,10 @@ what is played is promised to earn more than :math:`V^*` and to spend less than 
 unknown about the states that it visits. Nothing is made up for later: the bounds hold for the strong regret and the
 strong violation, in which episodes do not cancel. A linear program in every episode is what that costs.
 
-For one constraint, where the program is a search along the upper edge of what policies earn and spend. The bonus is
-for the L1 ball around the counted transitions, one factor of :math:`\sqrt{S}` above Bernstein's, and holds for all
-policies and all K at once. As for UCBVI, the regret bound says nothing in short runs; the lemmas that it is made of can
-fail at any size.
+With one constraint the program is a search along the upper edge of what policies earn and spend. The bonus is for the
+L1 ball around the counted transitions, one factor of :math:`\sqrt{S}` above Bernstein's, and holds for all policies and
+all K at once. As for UCBVI, the regret bound says nothing in short runs; the lemmas that it is made of can fail at any
+size.
 
 After Efroni, Mannor and Pirotta [efroni2020exploration], their variant with a bonus. Proof:
 ``proofs/constrained/opt_cmdp.py``.
@@ -36,9 +36,9 @@ import jax
 import jax.numpy as jnp
 
 from mdptk.core.algorithm import Fraction, Learner, Measure
-from mdptk.core.counted import bonus, empirical, trade_off, values
-from mdptk.core.errors import MdptkError
+from mdptk.core.counted import bonus, empirical, values
 from mdptk.core.oracles import EpisodicCosts
+from mdptk.solve._plans import best_plan
 from mdptk.theory import Theorem
 from mdptk.theory.stock_online import COST_IDENTITY, LEAST_PLANNED, MEASURES, REWARD_IDENTITY
 from mdptk.theory.stock_optimistic import (
@@ -59,13 +59,13 @@ class State(NamedTuple):
 
     N: Any  # (S, A, S): transitions seen
     pi: Any  # (H, S, A): the policy of the next episode
-    Q: Any  # (2, H, S, A): its planned action values, for the reward and for the cost
+    Q: Any  # (1 + m, H, S, A): its planned action values, for the reward and the costs
     b: Any  # (H, S, A): the bonus in Q
 
 
 @dataclass(frozen=True)
 class OptCMDP(Learner[EpisodicCosts, State]):
-    """Optimistic planning under one constraint, with a bonus that holds with probability 1 - `delta`."""
+    """Optimistic planning under budgets, with a bonus that holds with probability 1 - `delta`."""
 
     delta: Fraction = 0.1
 
@@ -89,8 +89,6 @@ class OptCMDP(Learner[EpisodicCosts, State]):
     )
 
     def init(self, oracle: EpisodicCosts, key: Any) -> State:
-        if len(oracle.b) != 1:
-            raise MdptkError(f"OptCMDP is for one constraint, the problem has m = {len(oracle.b)}")
         _, S, A = oracle.r.shape
         return self._plan(oracle, jnp.zeros((S, A, S)))
 
@@ -104,6 +102,6 @@ class OptCMDP(Learner[EpisodicCosts, State]):
     def _plan(self, oracle: EpisodicCosts, N: Any) -> State:
         P, n = empirical(N)
         beta = bonus(n, len(oracle.r), self.delta)
-        g = jnp.stack([oracle.r + beta, oracle.c[0] - beta])
-        pi = trade_off(P, g, oracle.rho, lambda lam: oracle.b[0])
+        g = jnp.concatenate([(oracle.r + beta)[None], oracle.c - beta])
+        pi = best_plan(P, g, oracle.rho, oracle.b)
         return State(N, pi, values(P, g, pi), beta)

@@ -8,11 +8,12 @@ r"""OptPess-LP: optimistic about the reward, pessimistic about the cost, and saf
    \pi_k = \pi_s \text{ while } 2 V^{\pi_s}_{\beta_k}(\hat P_k) \geq \xi,
 
 with the bonus :math:`\beta_k` of OptCMDP and a policy :math:`\pi_s` that is known to be safe, with the known slack
-:math:`\xi = b - V_c^{\pi_s}`. What the pessimistic model allows is allowed by the true one, so no episode overspends.
-The price is that the optimal policy may not be allowed; but a mixture of it with the safe policy is, and the reward of
-the bonus is raised until this mixture is promised :math:`V^*`. The smaller the slack, the more it takes.
+:math:`\xi = \min_i (b_i - V_{c_i}^{\pi_s})`. What the pessimistic model allows is allowed by the true one, so no
+episode overspends. The price is that the optimal policy may not be allowed; but a mixture of it with the safe policy
+is, and the reward of the bonus is raised until this mixture is promised :math:`V^*`. The smaller the slack, the more it
+takes.
 
-For one constraint. The papers' bonus and factor are others; those here come out of the proof. After Liu et al.
+The papers' bonus and factor are others; those here come out of the proof. After Liu et al.
 [liu2021learning]. Proof: ``proofs/constrained/opt_pess_lp.py``.
 
 >>> from mdptk.core.run import run
@@ -32,10 +33,11 @@ import jax.numpy as jnp
 
 from mdptk.core import exact
 from mdptk.core.algorithm import Fraction, Learner, Measure
-from mdptk.core.counted import bonus, empirical, start_values, trade_off, values
+from mdptk.core.counted import bonus, empirical, start_values, values
 from mdptk.core.errors import MdptkError
 from mdptk.core.oracles import EpisodicCosts
 from mdptk.core.run import Run
+from mdptk.solve._plans import best_plan
 from mdptk.theory import Assumption, Asymptotic, Cite, Quantity, Theorem, WithProbability
 from mdptk.theory.stock_online import (
     COST_IDENTITY,
@@ -55,7 +57,7 @@ class State(NamedTuple):
 
     N: Any  # (S, A, S): transitions seen
     pi: Any  # (H, S, A): the policy of the next episode
-    Q: Any  # (2, H, S, A): its planned action values, for the reward and for the cost
+    Q: Any  # (1 + m, H, S, A): its planned action values, for the reward and the costs
     free: Any  # (): 1 if it was planned, 0 if it is the safe policy
 
 
@@ -155,8 +157,6 @@ class OptPessLP(Learner[EpisodicCosts, State]):
     )
 
     def init(self, oracle: EpisodicCosts, key: Any) -> State:
-        if len(oracle.b) != 1:
-            raise MdptkError(f"OptPessLP is for one constraint, the problem has m = {len(oracle.b)}")
         if oracle.safe is None:
             raise MdptkError("OptPessLP starts from a safe policy, the problem has none: EpisodicCMDP(..., safe=...)")
         _, S, A = oracle.r.shape
@@ -174,7 +174,8 @@ class OptPessLP(Learner[EpisodicCosts, State]):
         H = len(oracle.r)
         beta = bonus(n, H, self.delta)
         unsure = start_values(values(P, beta[None], oracle.safe), oracle.safe, oracle.rho)[0]
-        free = 2 * unsure < oracle.slack[0]
-        g = jnp.stack([oracle.r + (1 + 2 * H / oracle.slack[0]) * beta, oracle.c[0] + beta])
-        pi = jnp.where(free, trade_off(P, g, oracle.rho, lambda lam: oracle.b[0]), oracle.safe)
+        slack = oracle.slack.min()
+        free = 2 * unsure < slack
+        g = jnp.concatenate([(oracle.r + (1 + 2 * H / slack) * beta)[None], oracle.c + beta])
+        pi = jnp.where(free, best_plan(P, g, oracle.rho, oracle.b), oracle.safe)
         return State(N, pi, values(P, g, pi), free * 1.0)

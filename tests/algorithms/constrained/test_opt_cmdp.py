@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mdptk import CMDP, MDP, check, run, solve
+from mdptk import CMDP, MDP, FiniteHorizonMDP, check, run, solve
 from mdptk.algorithms.constrained.opt_cmdp import OptCMDP
 from mdptk.core import exact
 from mdptk.core.constrained import EpisodicCMDP
@@ -81,6 +81,34 @@ def test_regret_and_violation_theorems_say_something_on_the_smallest_problem():
     assert short["strong violation"].vacuous
 
 
+def test_two_constraints():
+    """Where they are the same, the second and tighter one decides; and never is more planned than it allows."""
+    one = dear_reward()
+    both = EpisodicCMDP(one.mdp, np.concatenate([one.c, one.c]), [3.0, one.b[0]], one.safe)
+    result = run(OptCMDP(), both, 6, repeats=2)
+    assert all(v.ok for v in check(result))
+    assert result["planned_violation"].max() < 1e-12
+
+
+def test_budgets_that_no_plan_meets():
+    """The one that exceeds them least is taken: with costs that add up to 1, both are exceeded alike."""
+    import jax
+
+    from mdptk.solve._plans import best_plan
+
+    rng = np.random.default_rng(0)
+    P, c, rho = rng.dirichlet(np.ones(3), (3, 2)), rng.random((3, 3, 2)), rng.dirichlet(np.ones(3))
+    with jax.enable_x64(True):
+        pi = np.asarray(jax.jit(best_plan)(P, np.stack([c, c, 1 - c]), rho, np.array([0.5, 0.5])))
+    spent = exact.expected_return(FiniteHorizonMDP(np.stack([P] * 3), c, rho), pi)
+    lowest, highest = (
+        s * float(exact.expected_return(f, exact.optimal(f).pi))
+        for s in (-1, 1)
+        for f in [FiniteHorizonMDP(np.stack([P] * 3), s * c, rho)]
+    )
+    assert spent == pytest.approx(np.clip(1.5, lowest, highest), abs=1e-7)
+
+
 def test_the_thinned_run_has_no_strong_regret():
     result = run(OptCMDP(), dear_reward(), 32, every=8)
     with pytest.raises(MdptkError, match=r"consecutive|every"):
@@ -88,10 +116,8 @@ def test_the_thinned_run_has_no_strong_regret():
 
 
 def test_what_is_refused():
-    two = dear_reward()
-    with pytest.raises(MdptkError, match="one constraint, the problem has m = 2"):
-        run(OptCMDP(), EpisodicCMDP(two.mdp, np.concatenate([two.c, two.c]), [1.0, 1.0]), 1)
+    problem = dear_reward()
     with pytest.raises(InvalidModel, match=r"safe spends 0 of the budget b\[0\] = 0"):
-        EpisodicCMDP(two.mdp, two.c, 0.0, two.safe)
+        EpisodicCMDP(problem.mdp, problem.c, 0.0, problem.safe)
     with pytest.raises(InvalidModel, match="has a FiniteHorizonMDP"):
         EpisodicCMDP(MDP([[[1.0]]], [[1.0]], 0.5), [[1.0]], 1.0)

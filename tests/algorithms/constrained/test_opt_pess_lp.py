@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mdptk import check, run
+from mdptk import check, run, solve
 from mdptk.algorithms.constrained.opt_cmdp import OptCMDP
 from mdptk.algorithms.constrained.opt_pess_lp import OptPessLP
+from mdptk.core import exact
 from mdptk.core.constrained import EpisodicCMDP
 from mdptk.core.errors import MdptkError
+from mdptk.core.oracles import EpisodicCosts
 from mdptk.problems.learning_constrained import dear_reward
 from tests.algorithms.under_budget import action_values, count, episode, model, start, trade_off
 
@@ -41,6 +45,20 @@ def test_it_leaves_the_safe_policy_and_stays_safe():
     assert result["returns"][:, -1, 0].min() > 0.1
     assert all(v.ok for v in check(result) if v.ok is not None)
     assert (run(OptCMDP(), problem, 64, repeats=16)["over_sum"][:, -1] > 1).all()
+
+
+def test_two_constraints():
+    """With a million visits of everything the plan is almost the optimum, and what it spends is within both budgets."""
+    one = dear_reward()
+    problem = EpisodicCMDP(one.mdp, np.concatenate([one.c, one.c[:, ::-1]]), [0.5, 0.4], one.safe)
+    with jax.enable_x64(True):
+        state = OptPessLP()._plan(EpisodicCosts.of(problem), jnp.asarray(1e6 * problem.mdp.P[0]))
+        plan = jax.tree.map(np.asarray, state)
+    assert plan.free == 1
+    earned, *spent = exact.returns(problem, plan.pi)
+    assert (np.array(spent) <= problem.b).all()
+    best = float(solve(problem).value)
+    assert best - 0.2 < earned <= best + 1e-9
 
 
 def test_what_is_refused():
