@@ -113,7 +113,7 @@ class Marked:
 SMALLEST = 1e-300  # a ratio that underflows is taken for this
 
 
-def promised(drift: Drift, old: Array, new: Array, advantage: Array) -> Array:
+def promised(drift: Drift, old: Array, new: Array, advantage: Array) -> Any:
     r""":math:`\mathbb{E}_{a \sim \pi}[\rho A - \mathrm{drift}(\rho, A)]`, (..., S), from log-probabilities."""
     ratio = np.maximum(np.exp(new - old), SMALLEST)
     return (np.exp(new) * advantage).sum(-1) - (np.exp(old) * drift.drift(ratio, advantage)).sum(-1)

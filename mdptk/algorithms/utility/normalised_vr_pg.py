@@ -84,6 +84,7 @@ BARAKAT = "barakat2023reinforcement"
 LENGTH = Theorem(
     name="normalised step",
     cite=Cite(BARAKAT, "the update of Algorithm 1"),
+    reason="the length of a step is the step size: the update itself",
     lhs=moved,
     rhs=alpha / t ** Rational(2, 3),
     relation="=",
