@@ -124,12 +124,6 @@ def test_solve_shows_both_players(capsys):
     assert out.count("1: 1") == 2  # the saddle point
 
 
-def test_falsify_says_what_it_cannot_search(capsys):
-    code, _, err = cli(capsys, "falsify", "UtilityFrankWolfe.convergence")
-    assert code != 0
-    assert "is about a UtilityMDP; instances that can be searched are" in err
-
-
 def test_solve_with_a_horizon(capsys):
     code, out, _ = cli(capsys, "solve", "riverswim", "--horizon", "3")
     assert code == 0

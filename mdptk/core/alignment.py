@@ -10,6 +10,8 @@ the next, see `estimation_bound`.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from mdptk.core import exact
@@ -33,7 +35,7 @@ def implicit_reward(log_pi: Array, log_ref: Array, beta: float) -> Array:
     return beta * (np.asarray(log_pi) - np.asarray(log_ref))
 
 
-def estimation_bound(r: Array, r_hat: Array, log_ref: Array, beta: float) -> tuple[Array, Array]:
+def estimation_bound(r: Array, r_hat: Array, log_ref: Array, beta: float) -> tuple[Any, Any]:
     r"""Bounds on what an error in the reward costs a tilt: of the objective, and of any other mean, (states,).
 
     With :math:`\epsilon = (\max_a - \min_a)(\hat r - r)` in a state (constants do not matter), the tilts :math:`\pi` by

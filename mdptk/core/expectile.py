@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from mdptk.core.errors import NotConverged
 from mdptk.core.models import MDP, Array
 
 
-def expectile(q: Array, tau: float) -> tuple[Array, Array]:
+def expectile(q: Array, tau: Any) -> tuple[Array, Array]:
     """The expectile of ``q[..., a]`` under equal weights, for tau at least 1/2, and the weights whose mean it is.
 
     It is the largest mean with weights tau on the k largest and 1 - tau on the others, over k = 1 .. A.
@@ -49,7 +50,7 @@ def limit(problem: MDP, tau: float) -> Array:
     raise NotConverged("policy iteration over weights did not settle in 1000 iterations", float(np.max(gain)))
 
 
-def joint_expectile(q: Array, P: Array, tau: float) -> Array:
+def joint_expectile(q: Array, P: Array, tau: Any) -> Array:
     """The expectile of ``q[..., s', a']`` for s' from ``P[..., s, a, s']`` and a' uniform, (..., S, A); tau >= 1/2.
 
     As in `expectile`, the largest mean with weights tau on the largest values and 1 - tau on the others.

@@ -21,7 +21,7 @@ COMMANDS = {
     "cdot": "·", "times": "×", "in": "∈", "forall": "∀", "to": "→", "top": "ᵀ", "star": "*", "ell": "ℓ", "pm": "±",
     "partial": "∂", "nabla": "∇", "sqrt": "√", "ldots": "…", "dots": "…", "neq": "≠", "mid": "|", "langle": "⟨",
     "rangle": "⟩", "lVert": "‖", "rVert": "‖", "lvert": "|", "rvert": "|", "prime": "′", "notin": "∉",
-    "setminus": "∖",
+    "setminus": "∖", "sharp": "♯",
 }  # fmt: skip
 ACCENTS = {"hat": "\u0302", "tilde": "\u0303", "bar": "\u0304", "dot": "\u0307", "widehat": "\u0302"}
 SILENT = ("left", "right", "mathrm", "mathbb", "mathcal", "mathbf", "operatorname", "text", "textstyle", "displaystyle")

@@ -80,7 +80,7 @@ def test_the_command_line(tmp_path, capsys):
     ("argv", "message"),
     [
         ("verify two-arms-exchanged --problem two_arms", "two-arms-exchanged has a family of its own"),
-        ("verify UCB1.combination-lock", "the lower bound combination-lock is about UCBVI"),
+        ("verify UCB1.combination-lock", "the lower bound combination-lock is about ActorCritic, UCBVI"),
         ("verify two-arms-exchange", "no algorithm is called 'two-arms-exchange'"),
     ],
 )

@@ -4,9 +4,9 @@ From :math:`p = \pi_t`, uniform at first, m gradient steps in the logits of p,
 
 .. math::
 
-   \max_p \; \mathbb{E}_{y \sim \pi_t} \min\!\big(\rho\, n A^\#, \; \mathrm{clip}(\rho, 1-\epsilon, 1+\epsilon)\,
-   n A^\#\big)(y), \qquad \rho = \frac{p(y)}{\pi_t(y)}, \qquad
-   A^\#(y) = \mathbb{E}[f \,|\, y \text{ in the set}] - J_n(\pi_t),
+   \max_p \; \mathbb{E}_{y \sim \pi_t} \min\!\big(\rho\, n A^\sharp, \; \mathrm{clip}(\rho, 1-\epsilon, 1+\epsilon)\,
+   n A^\sharp\big)(y), \qquad \rho = \frac{p(y)}{\pi_t(y)}, \qquad
+   A^\sharp(y) = \mathbb{E}[f \,|\, y \text{ in the set}] - J_n(\pi_t),
 
 on the arms of a bandit, with the set function f of `PolychromicPG`, whose step is the first of the m. For one sample
 this is PPO, and what the surrogate promises is what the policy gains at least. For sets it is only the gain to first
@@ -60,7 +60,7 @@ J = Quantity("J", lambda run: run["J"], latex=r"J_n(\pi_{%t})", rounding=_roundi
 first_order = Quantity(
     "first_order",
     lambda run: (before(run["advantage"]) * run["pi"]).sum(-1),
-    latex=r"n \langle A^\#_{\pi_{%t-1}}, \pi_{%t} \rangle",
+    latex=r"n \langle A^\sharp_{\pi_{%t-1}}, \pi_{%t} \rangle",
     rounding=_rounding,
 )
 tau = Quantity(
@@ -72,7 +72,7 @@ tau = Quantity(
 promise = Quantity(
     "promise",
     lambda run: promised(Clipped(run.alg.epsilon), before(run["log_pi"]), run["log_pi"], before(run["advantage"])),
-    latex=r"\mathbb{E}_{\pi_{%t-1}}\min(\rho\, n A^\#, \mathrm{clip}(\rho)\, n A^\#)",
+    latex=r"\mathbb{E}_{\pi_{%t-1}}\min(\rho\, n A^\sharp, \mathrm{clip}(\rho)\, n A^\sharp)",
     rounding=_rounding,
 )
 
