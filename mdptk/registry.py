@@ -52,7 +52,7 @@ MODELS = {
         UtilityMDP,
     )
 }
-SHAPES = 6  # of problems, for which a learner is compiled
+SHAPES, EACH = 3, 2  # of problems, for which a learner is compiled, and problems of a shape: what five minutes hold
 
 
 def _modules(package: ModuleType) -> Iterator[ModuleType]:
@@ -171,11 +171,11 @@ def problems(kind: type) -> dict[str, Any]:
     return found
 
 
-def standard(cls: type[Algorithm], *, shapes: int = SHAPES, each: int | None = None) -> dict[str, Any]:
+def standard(cls: type[Algorithm]) -> dict[str, Any]:
     """The problems on which the theorems of an algorithm are checked when nothing else is said.
 
-    For a learner, which is compiled for each shape, those of a few `shapes`: the shapes that most problems have, then
-    those of problems that are no views of others, small ones first. At most `each` of a shape, if that is given.
+    For a learner, which is compiled for each shape, a few of a few shapes: the shapes that most problems have, then
+    those of problems that are no views of others, small ones first.
     """
     found = problems(cls.model())
     if not issubclass(cls, Learner):
@@ -183,8 +183,8 @@ def standard(cls: type[Algorithm], *, shapes: int = SHAPES, each: int | None = N
     by_shape: dict[Any, list[str]] = {}
     for name, problem in found.items():
         by_shape.setdefault(tuple(getattr(problem, n, None) for n in "HSAn"), []).append(name)
-    few = sorted(by_shape.values(), key=lambda names: (-len(names), "," in names[0], found[names[0]].S))[:shapes]
-    return {name: p for name, p in found.items() if any(name in names[:each] for names in few)}
+    few = sorted(by_shape.values(), key=lambda names: (-len(names), "," in names[0], found[names[0]].S))[:SHAPES]
+    return {name: p for name, p in found.items() if any(name in names[:EACH] for names in few)}
 
 
 @cache

@@ -272,8 +272,7 @@ def problems(kind: type) -> st.SearchStrategy:
 
 
 def _small(cls: type[Algorithm], problems: Mapping[str, Any] | None) -> dict[str, Any]:
-    """`mdptk verify` runs learners on more shapes, and more problems of each, than a test can afford."""
-    return dict(problems) if problems is not None else registry.standard(cls, shapes=3, each=2)
+    return dict(problems) if problems is not None else registry.standard(cls)
 
 
 def _few(alg: Algorithm, problems: Mapping[str, Any] | None) -> dict[str, Any]:
