@@ -204,4 +204,10 @@ def experiments() -> dict[str, ModuleType]:
 
 def trial(cls: type[Algorithm]) -> dict[str, int]:
     """Steps and repeats with which the theorems of an algorithm are checked when nothing else is said."""
-    return {"steps": 200} if issubclass(cls, Solver) else {"steps": 512, "repeats": 64}
+    return {"steps": 200} if issubclass(cls, Solver) else {"steps": 512, "repeats": 32}
+
+
+def stride(cls: type[Algorithm], steps: int) -> int:
+    """Steps between the records on which the theorems are judged: 4 of a learner's, unless they compare neighbours."""
+    every = 4 if issubclass(cls, Learner) and not any(th.consecutive for th in cls.theorems) else 1
+    return every if steps % every == 0 else 1

@@ -29,6 +29,7 @@ from mdptk.theory import LowerBound, Theorem
 from mdptk.theory.pretty import statement
 from mdptk.theory.references import citation, reference
 
+MANY = 64  # theorems in a report that is drawn on all cores
 MARK = "<!-- written by mdptk -->"  # a file without it belongs to somebody else
 TWIN = '"written_by": "mdptk verify"'  # what its twin has near its beginning
 HERE = Path(__file__).parent
@@ -107,8 +108,7 @@ def render(algorithms: Sequence[type[Algorithm]], rows: Sequence[Row], about: Ab
         legend="".join(
             f'<span class="strip"><i class="{k}"></i> {"n/a" if k == "na" else k}</span>' for k in _squares(rows)
         ),
-        cards="\n".join(_card(cls, [(th, mine) for c, th, mine in groups if c is cls]) for cls in algorithms)
-        + "\n".join(_bound_card(bound, mine) for bound, mine in bounds),
+        cards="\n".join(_cards(algorithms, groups)) + "\n".join(_bound_card(bound, mine) for bound, mine in bounds),
     )
 
 
@@ -274,6 +274,25 @@ def _class(row: Row) -> str:
 
 def _status(th: Theorem) -> str:
     return "proved" if th.status == "proved" else f"<em>{th.status}</em>"
+
+
+def _cards(
+    algorithms: Sequence[type[Algorithm]], groups: Sequence[tuple[type[Algorithm], Theorem, list[Row]]]
+) -> list[str]:
+    """The card of each algorithm; on all cores if there are many pictures to draw, several to the second."""
+    mine = {cls: [(th, rows) for c, th, rows in groups if c is cls] for cls in algorithms}
+    if len(groups) < MANY or any(registry.find().get(cls.__name__) is not cls for cls in algorithms):
+        return [_card(cls, theorems) for cls, theorems in mine.items()]
+    import joblib
+
+    rows = {cls.__name__: {th.slug: rows for th, rows in theorems} for cls, theorems in mine.items()}
+    return joblib.Parallel(n_jobs=-1)(joblib.delayed(_card_called)(name, x) for name, x in rows.items())  # type: ignore[return-value]
+
+
+def _card_called(name: str, rows: Mapping[str, list[Row]]) -> str:
+    """The card of an algorithm of the registry, from the rows by theorem: names travel between processes."""
+    cls = registry.find()[name]
+    return _card(cls, [(th, rows[th.slug]) for th in cls.theorems if th.slug in rows])
 
 
 def _card(cls: type[Algorithm], theorems: Sequence[tuple[Theorem, list[Row]]]) -> str:

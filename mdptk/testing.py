@@ -367,9 +367,10 @@ def check_theorems(alg: Algorithm, problems: Mapping[str, Any] | None = None) ->
     """No theorem is violated on a problem that meets its assumptions, and each bound says something somewhere."""
     said: dict[str, bool] = dict.fromkeys((th.name for th in type(alg).theorems), False)
     applied = dict(said)
-    every = 4 if isinstance(alg, Learner) and not any(th.consecutive for th in type(alg).theorems) else 1
+    trial = registry.trial(type(alg))
+    every = registry.stride(type(alg), trial["steps"])
     for name, problem in _small(type(alg), problems).items():
-        result = run(alg, problem, **registry.trial(type(alg)), every=every)  # type: ignore[arg-type]
+        result = run(alg, problem, **trial, every=every)  # type: ignore[arg-type]
         for v in check(result, skip_unmet=True):
             th = v.theorem
             applied[th.name] |= v.word != "n/a"

@@ -261,7 +261,8 @@ def check_job(job: Job | BoundJob) -> list[Row]:
     start = time.perf_counter()
     try:
         repeats = job.repeats if isinstance(job.alg, Learner) else 1
-        result = run(job.alg, job.problem, job.steps, seed=job.seed, repeats=repeats, start=job.start)
+        every = registry.stride(type(job.alg), job.steps)
+        result = run(job.alg, job.problem, job.steps, seed=job.seed, repeats=repeats, every=every, start=job.start)
     except Exception as error:
         return rows + [_row(job, th, "ERROR", note=_words(error)) for th in apply]
     share = (time.perf_counter() - start) / len(apply)
