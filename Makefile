@@ -16,7 +16,9 @@ export XLA_FLAGS := --xla_backend_optimization_level=0
 verify: .venv/ready
 	$(BIN)/mdptk verify
 
-test: lint types pytest docs
+# the pages run one after the other, on one core: beside the tests they cost half of their time
+test: lint types
+	$(MAKE) --no-print-directory -j 2 pytest docs
 
 lint: .venv/ready
 	$(BIN)/ruff check .
@@ -31,7 +33,7 @@ pytest: .venv/ready
 
 # -E: warnings of a page are only seen when it is read, and a page must not be older than the library it runs
 docs: .venv/ready
-	$(BIN)/sphinx-build -q -W -E -j $(WORKERS) -d .cache/doctrees docs docs/_build/html
+	$(BIN)/sphinx-build -q -W -E -d .cache/doctrees docs docs/_build/html
 
 # peers of the benchmarks live in an environment of their own: they need older releases of what mdptk uses
 bench: .venv/ready
