@@ -353,7 +353,7 @@ def test_interruption_is_quiet(workers):
     try:
         assert process.stderr.readline().startswith("verifying: ")
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to this process and its workers
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=180)
     finally:
         process.kill()
     assert process.returncode in (130, -signal.SIGINT)  # which is 130 to a shell: some C code reraised it

@@ -163,7 +163,7 @@ def test_interrupt(tmp_path):
         assert p.stdout.readline() == "working\n"
         assert p.stdout.readline() == "working\n"
         os.killpg(p.pid, signal.SIGINT)
-        out, err = p.communicate(timeout=60)
+        out, err = p.communicate(timeout=180)
         assert out == "interrupted\n"
         assert "Traceback" not in err
         deadline = time.monotonic() + 20
