@@ -17,7 +17,7 @@ from mdptk.core.estimators import bootstrap_bias, expected_gae
 from mdptk.theory.quantity import Quantity, previous
 from mdptk.theory.stock import unit_rewards
 from mdptk.theory.symbols import H, eta, t
-from mdptk.theory.theorem import Assumption, Cite, Theorem
+from mdptk.theory.theorem import Assumption, Asymptotic, Cite, Theorem
 
 
 def _square(truth: exact.Truth, state: Any) -> Any:
@@ -162,3 +162,15 @@ def direction(d: Any) -> Any:
     xp = exact.namespace(d)
     norm = (d**2).sum() ** 0.5
     return d / xp.where(norm > 0, norm, 1.0)
+
+
+HARPG_RATE = Theorem(
+    name="rate of the gap",
+    cite=Cite("fatkhullin2023stochastic", "the rate of the abstract: a sample complexity of order epsilon^-2"),
+    assumes=(unit_rewards,),
+    lhs=gap,
+    rhs=t ** (-1 / 2),
+    holds=Asymptotic(-1 / 2),
+    status="order-only",
+    reason="constants unknown; asks for a Fisher matrix that is nowhere degenerate, which a softmax policy has not",
+)

@@ -34,9 +34,9 @@ import jax.numpy as jnp
 from mdptk.core.algorithm import Count, Learner, Measure, Positive
 from mdptk.core.estimators import corrected_momentum
 from mdptk.core.oracles import Episodic
-from mdptk.theory import Asymptotic, Cite, Quantity, Theorem, previous
+from mdptk.theory import Cite, Quantity, Theorem, previous
 from mdptk.theory.stock import unit_rewards
-from mdptk.theory.stock_sampled import NORMALISED_MEASURES, direction_error, gap, gradient_before
+from mdptk.theory.stock_sampled import HARPG_RATE, NORMALISED_MEASURES, direction_error, gap, gradient_before
 from mdptk.theory.symbols import H, eta, t
 
 
@@ -64,16 +64,6 @@ ASCENT = Theorem(
     silent="a direction of zero is wrong by the whole gradient; it is broken by steps that do not follow the direction",
     proof="policy_gradient/harpg",
 )
-RATE = Theorem(
-    name="rate of the gap",
-    cite=Cite("fatkhullin2023stochastic", "the rate of the abstract: a sample complexity of order epsilon^-2"),
-    assumes=(unit_rewards,),
-    lhs=gap,
-    rhs=t ** (-1 / 2),
-    holds=Asymptotic(-1 / 2),
-    status="order-only",
-    reason="constants unknown; asks for a Fisher matrix that is nowhere degenerate, which a softmax policy has not",
-)
 
 
 @dataclass(frozen=True)
@@ -84,7 +74,7 @@ class HARPG(Learner[Episodic, State]):
     N: Count = 4
 
     sees: ClassVar[type] = Episodic
-    theorems: ClassVar[tuple[Theorem, ...]] = (ASCENT, RATE)
+    theorems: ClassVar[tuple[Theorem, ...]] = (ASCENT, HARPG_RATE)
     measures: ClassVar[tuple[Measure, ...]] = (*NORMALISED_MEASURES, LENGTH)
 
     def init(self, oracle: Episodic, key: Any) -> State:

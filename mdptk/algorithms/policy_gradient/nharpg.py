@@ -34,10 +34,8 @@ import jax.numpy as jnp
 from mdptk.core.algorithm import Count, Learner, Measure, Positive
 from mdptk.core.estimators import corrected_momentum
 from mdptk.core.oracles import Episodic
-from mdptk.theory import Asymptotic, Cite, Theorem
-from mdptk.theory.stock import unit_rewards
-from mdptk.theory.stock_sampled import NORMALISED_ASCENT, NORMALISED_MEASURES, direction, gap
-from mdptk.theory.symbols import t
+from mdptk.theory import Theorem
+from mdptk.theory.stock_sampled import HARPG_RATE, NORMALISED_ASCENT, NORMALISED_MEASURES, direction
 
 
 class State(NamedTuple):
@@ -49,18 +47,6 @@ class State(NamedTuple):
     t: Any  # ()
 
 
-RATE = Theorem(
-    name="rate of the gap",
-    cite=Cite("fatkhullin2023stochastic", "the rate of the abstract: a sample complexity of order epsilon^-2"),
-    assumes=(unit_rewards,),
-    lhs=gap,
-    rhs=t ** (-1 / 2),
-    holds=Asymptotic(-1 / 2),
-    status="order-only",
-    reason="constants unknown; asks for a Fisher matrix that is nowhere degenerate, which a softmax policy has not",
-)
-
-
 @dataclass(frozen=True)
 class NHARPG(Learner[Episodic, State]):
     """N-HARPG with steps of length ``eta / (t + 2)`` and estimates from `N` episodes, from the uniform policy."""
@@ -69,7 +55,7 @@ class NHARPG(Learner[Episodic, State]):
     N: Count = 4
 
     sees: ClassVar[type] = Episodic
-    theorems: ClassVar[tuple[Theorem, ...]] = (NORMALISED_ASCENT, RATE)
+    theorems: ClassVar[tuple[Theorem, ...]] = (NORMALISED_ASCENT, HARPG_RATE)
     measures: ClassVar[tuple[Measure, ...]] = NORMALISED_MEASURES
 
     def init(self, oracle: Episodic, key: Any) -> State:
