@@ -52,7 +52,7 @@ MODELS = {
         UtilityMDP,
     )
 }
-SHAPES, EACH = 3, 2  # of problems, for which a learner is compiled, and problems of a shape: what five minutes hold
+SHAPES, EACH = 2, 2  # of problems, for which a learner is compiled, and problems of a shape: what five minutes hold
 
 
 def _modules(package: ModuleType) -> Iterator[ModuleType]:
@@ -171,6 +171,11 @@ def problems(kind: type) -> dict[str, Any]:
     return found
 
 
+def shape(problem: Any) -> tuple[int | None, ...]:
+    """The sizes for which a learner is compiled: H, S, A and n, None where a problem has no such size."""
+    return tuple(getattr(problem, name, None) for name in "HSAn")
+
+
 def standard(cls: type[Algorithm]) -> dict[str, Any]:
     """The problems on which the theorems of an algorithm are checked when nothing else is said.
 
@@ -182,7 +187,7 @@ def standard(cls: type[Algorithm]) -> dict[str, Any]:
         return found
     by_shape: dict[Any, list[str]] = {}
     for name, problem in found.items():
-        by_shape.setdefault(tuple(getattr(problem, n, None) for n in "HSAn"), []).append(name)
+        by_shape.setdefault(shape(problem), []).append(name)
     few = sorted(by_shape.values(), key=lambda names: (-len(names), "," in names[0], found[names[0]].S))[:SHAPES]
     return {name: p for name, p in found.items() if any(name in names[:EACH] for names in few)}
 

@@ -390,7 +390,8 @@ def each_job(
     jobs: Sequence[Job | BoundJob], *, workers: int | None = None
 ) -> Generator[tuple[int, list[Row]], None, None]:
     """(index of the job, its rows), as they are done. Closing the iterator stops the processes."""
-    workers = min(workers or cores(), len(jobs))
+    together = _compiled_once(jobs)
+    workers = min(workers or cores(), len(together))
     if workers <= 1:
         yield from ((i, check_job(job)) for i, job in enumerate(jobs))
         return
@@ -398,38 +399,58 @@ def each_job(
     pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
     try:
         with _interrupts_postponed():
-            waiting = {pool.submit(check_job, jobs[i]): i for i in _longest_first(jobs)}
+            waiting = {pool.submit(_check_each, [jobs[i] for i in some]): some for some in together}
         while waiting:
             finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
             for future in finished:
-                i = waiting.pop(future)
-                yield i, _rows(future, jobs[i])
+                some = waiting.pop(future)
+                yield from zip(some, _rows(future, [jobs[i] for i in some]), strict=True)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         for process in set(multiprocessing.active_children()) - before:
             process.terminate()
 
 
-def _rows(future: Future[list[Row]], job: Job | BoundJob) -> list[Row]:
+def _check_each(jobs: Sequence[Job | BoundJob]) -> list[list[Row]]:
+    return [check_job(job) for job in jobs]
+
+
+def _rows(future: Future[list[list[Row]]], jobs: Sequence[Job | BoundJob]) -> list[list[Row]]:
+    """The rows of each job; what kept a process from judging them is the verdict on all."""
     try:
         return future.result()
     except BrokenProcessPool:
         error: Exception = MdptkError("a worker process died, perhaps for lack of memory: try --workers 1")
     except Exception as exception:
         error = exception
+    return [_errors(job, _words(error)) for job in jobs]
+
+
+def _errors(job: Job | BoundJob, note: str) -> list[Row]:
     if isinstance(job, BoundJob):
-        return [_bound_row(job, "ERROR", note=_words(error))]
-    return [_row(job, th, "ERROR", note=_words(error)) for th in type(job.alg).theorems]
+        return [_bound_row(job, "ERROR", note=note)]
+    return [_row(job, th, "ERROR", note=note) for th in type(job.alg).theorems]
 
 
-def _longest_first(jobs: Sequence[Job | BoundJob]) -> list[int]:
-    """Jobs that compile and sample come first, so that no core is left alone with one of them at the end."""
+def _compiled_once(jobs: Sequence[Job | BoundJob]) -> list[list[int]]:
+    """Jobs that one process is to do: those of a learner on problems of one shape, for which it is compiled.
 
-    def key(job: Job | BoundJob) -> tuple[bool, bool, int]:
-        bound = isinstance(job, BoundJob)  # a whole family
-        return not isinstance(job.alg, Learner), not bound, 0 if bound else -job.problem.S
+    What compiles and samples comes first, so that no core is left alone with one of them at the end.
+    """
 
-    return sorted(range(len(jobs)), key=lambda i: key(jobs[i]))
+    def key(i: int) -> tuple[bool, bool, int]:
+        job = jobs[i]
+        if isinstance(job, BoundJob):  # a whole family
+            return not isinstance(job.alg, Learner), False, 0
+        return not isinstance(job.alg, Learner), True, -job.problem.S
+
+    together: dict[Any, list[int]] = {}
+    for i in sorted(range(len(jobs)), key=key):
+        job, same = jobs[i], i
+        if isinstance(job, Job) and isinstance(job.alg, Learner):
+            same = type(job.alg), registry.shape(job.problem)
+        together.setdefault(same, []).append(i)
+    return list(together.values())
 
 
 @contextmanager
