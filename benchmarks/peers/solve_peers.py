@@ -1,6 +1,7 @@
 """Time one solver of one peer on a model saved as .npz; the second run is timed, for the first one compiles.
 
-Arguments: the model, where to save the value found, library, method. Prints seconds and the peak memory as JSON.
+Arguments: the model, where to save the value found, library, method, tolerance, repeats, a small model to begin with.
+Prints seconds and, as JSON, the peak memory beyond what the process took after the small model was solved.
 """
 
 import json
@@ -107,8 +108,15 @@ def stormpy(P, r, gamma, method, tol):
     return lambda: np.array(lib.model_checking(model, formula, environment=environment).get_value_vector())
 
 
+def kilobytes(what):  # ru_maxrss would count the parent
+    with open("/proc/self/status") as status:
+        return int(next(x for x in status if x.startswith(what)).split()[1])
+
+
 def main():
-    model, out, library, method, tol, repeats = sys.argv[1:]
+    model, out, library, method, tol, repeats, small = sys.argv[1:]
+    globals()[library](*load(small), method, float(tol))()
+    before = kilobytes("VmRSS")
     go = globals()[library](*load(model), method, float(tol))
     seconds, total = [], 0.0
     for k in range(int(repeats) + 1):
@@ -123,8 +131,7 @@ def main():
         if seconds and total > 20:
             break
     np.save(out, v)
-    with open("/proc/self/status") as status:  # ru_maxrss would count the parent
-        memory = int(next(x for x in status if x.startswith("VmHWM")).split()[1]) * 1024
+    memory = (kilobytes("VmHWM") - before) * 1024
     sys.stdout.write("\n" + json.dumps({"seconds": sorted(seconds)[len(seconds) // 2], "memory": memory}) + "\n")
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 ROW_SUM_TOLERANCE = 1e-9  # rows read from a file of decimals sum to one only this well; nothing is renormalised
+CHUNK = 2**18  # rows of a sparse kernel that are summed at a time
 
 
 @dataclass(frozen=True)
@@ -94,18 +95,21 @@ def _dense_kernel(P: ArrayLike, stages: bool) -> Array:
 
 def check_rows(P: Any, A: int, first: int = 0) -> None:
     """Raise InvalidModel unless the rows of a CSR `P` are those of states from `first` on, with `A` actions each."""
-    if not np.isfinite(P.data).all() or (P.data < 0).any():
+    low, high = P.data.min(initial=0.0), P.data.max(initial=0.0)  # nan if anything is; no mask as long as P
+    if not (low >= 0 and high < np.inf):
         k = int(np.flatnonzero(~np.isfinite(P.data) | (P.data < 0))[0])
         row = int(np.searchsorted(P.indptr, k, side="right") - 1)
         raise InvalidModel(f"P[{first + row // A}, {row % A}, {P.indices[k]}] = {P.data[k]} is not a probability")
-    total = np.asarray(P.sum(1)).ravel()
-    bad = abs(total - 1) > ROW_SUM_TOLERANCE
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise InvalidModel(
-            f"P[{first + row // A}, {row % A}] is not a probability vector: sum {total[row]:.12g}, "
-            f"{P.indptr[row + 1] - P.indptr[row]} entries"
-        )
+    ones = np.ones(P.shape[1])
+    for begin in range(0, P.shape[0], CHUNK):  # P.sum(1) would need half as much memory as P
+        total = P[begin : begin + CHUNK] @ ones
+        bad = np.flatnonzero(abs(total - 1) > ROW_SUM_TOLERANCE)
+        if bad.size:
+            row = begin + int(bad[0])
+            raise InvalidModel(
+                f"P[{first + row // A}, {row % A}] is not a probability vector: sum {total[bad[0]]:.12g}, "
+                f"{P.indptr[row + 1] - P.indptr[row]} entries"
+            )
 
 
 def _locked(x: Any) -> bool:
@@ -125,8 +129,9 @@ def _owned(P: Any) -> bool:
 def _sparse_kernel(P: Any) -> Any:
     import scipy.sparse as sp  # only for models that are sparse: scipy.sparse costs half a second
 
-    if not _owned(P):
-        P = sp.csr_array(P, dtype=np.float64, copy=True)
+    if not _owned(P):  # one copy: scipy's own makes two on the way
+        P = sp.csr_array(P)
+        P = sp.csr_array((np.array(P.data, np.float64), P.indices.copy(), P.indptr.copy()), shape=P.shape)
         P.sum_duplicates()
     if max(P.nnz, *P.shape) < 2**31:  # two thirds of the memory, and of the time of a backup
         P.indices, P.indptr = P.indices.astype(np.int32, copy=False), P.indptr.astype(np.int32, copy=False)
