@@ -25,6 +25,7 @@ from mdptk.core.errors import MdptkError
 from mdptk.falsify import recorded
 from mdptk.falsify.result import code
 from mdptk.sweep import Row
+from mdptk.sweep._workers import end_with_home
 from mdptk.theory import LowerBound, Theorem
 from mdptk.theory.pretty import statement
 from mdptk.theory.references import citation, reference
@@ -85,7 +86,11 @@ def write(
         If the file exists and is no report, unless `force`.
     """
     check_writable(path, force=force)
-    text = render(list(algorithms), rows, about)
+    write_text(path, render(list(algorithms), rows, about))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text in one go."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         beside.write_text(text, encoding="utf-8")
@@ -286,11 +291,14 @@ def _cards(
     import joblib
 
     rows = {cls.__name__: {th.slug: rows for th, rows in theorems} for cls, theorems in mine.items()}
-    return joblib.Parallel(n_jobs=-1)(joblib.delayed(_card_called)(name, x) for name, x in rows.items())  # type: ignore[return-value]
+    return joblib.Parallel(n_jobs=-1)(  # type: ignore[return-value]
+        joblib.delayed(_card_called)(os.getpid(), name, x) for name, x in rows.items()
+    )
 
 
-def _card_called(name: str, rows: Mapping[str, list[Row]]) -> str:
+def _card_called(home: int, name: str, rows: Mapping[str, list[Row]]) -> str:
     """The card of an algorithm of the registry, from the rows by theorem: names travel between processes."""
+    end_with_home(home)
     cls = registry.find()[name]
     return _card(cls, [(th, rows[th.slug]) for th in cls.theorems if th.slug in rows])
 

@@ -21,6 +21,7 @@ from mdptk.core.games import MatrixGame
 from mdptk.core.robust import L1, RobustMDP
 from mdptk.problems.chain import chain
 from mdptk.problems.riverswim import riverswim
+from mdptk.sweep import each_job
 from mdptk.theory import Cite, Quantity, Theorem
 from mdptk.theory.stock import suboptimality
 
@@ -361,6 +362,72 @@ def test_interruption_is_quiet(workers):
     assert out == ""
 
 
+def _children(pid):
+    """Processes that it started, by id."""
+    return {int(x) for x in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+
+def _working(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_workers_end_with_the_command(number):
+    """SIGTERM goes to the command alone, as a supervisor sends it."""
+    command = [sys.executable, "-m", "mdptk", "verify", "NPG", "--steps", "300000", "--workers", "2"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": os.path.dirname(os.path.dirname(mdptk.__file__))},
+    )  # fmt: skip
+    workers = set()
+    try:
+        assert process.stderr.readline().startswith("verifying: ")
+        deadline = time.monotonic() + 60
+        while len(workers) < 3:  # two, and the one that cleans up after them
+            assert time.monotonic() < deadline
+            workers |= _children(process.pid)
+            time.sleep(0.05)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=180)
+        deadline = time.monotonic() + 60
+        while any(map(_working, workers)):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        process.kill()
+        for pid in filter(_working, workers):
+            os.kill(pid, signal.SIGKILL)
+    assert out == ""
+    if number == signal.SIGTERM:
+        assert process.returncode == 143
+        assert err == "terminated\n"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_what_was_done_before_the_end_is_reported(capsys, monkeypatch, number, code):
+    before = signal.getsignal(number)
+
+    def ended(jobs, **options):
+        results = each_job(jobs, **options)
+        yield next(results)
+        signal.raise_signal(number)
+        yield from results
+
+    monkeypatch.setattr("mdptk.cli._verify.each_job", ended)
+    got, out, err = cli(capsys, "verify", "NPG.improvement", "--steps", "3", "--workers", "1", "--html", "r.html")
+    assert got == code
+    assert re.search(r"interrupted after 1 of \d\d runs", " ".join(err.split()))
+    assert "written to r.html" in out
+    data = json.loads(Path("r.json").read_text(encoding="utf-8"))
+    assert len(data["rows"]) == 1
+    assert "interrupted" in Path("r.html").read_text(encoding="utf-8")
+    assert signal.getsignal(number) is before
+
+
 def test_interruption_is_not_lost_in_a_callback_that_swallows_it(monkeypatch):
     heard = []
 
@@ -369,7 +436,7 @@ def test_interruption_is_not_lost_in_a_callback_that_swallows_it(monkeypatch):
             signal.raise_signal(signal.SIGINT)
             heard.append(True)
 
-    def work(args):
+    def work(*args):
         del args
         x = Deaf()
         del x

@@ -28,7 +28,7 @@ def add_parser(commands: Any) -> None:
     p.add_argument("--seed", type=natural, default=0, metavar="N", help="seed of the search (default 0)")
     p.add_argument("--gamma", type=float, metavar="G", help="the discount of all instances (default: any)")
     p.add_argument("--out", type=Path, metavar="DIR", help="an empty or new folder (default: a new one in mdptk-out)")
-    p.set_defaults(command=falsify_command)
+    p.set_defaults(command=falsify_command, keeps=True)
 
 
 def seconds(text: str) -> float:

@@ -93,7 +93,7 @@ def add_parser(commands: Any) -> None:
     p.add_argument("--json", type=Path, metavar="PATH", help="the verdicts as data (default: beside the report)")
     p.add_argument("--force", action="store_true", help="replace the files of --html and --json, whoever wrote them")
     p.add_argument("--only-broken", action="store_true", help="print only the rows that must not be")
-    p.set_defaults(command=verify)
+    p.set_defaults(command=verify, keeps=True)
 
 
 def verify(args: argparse.Namespace) -> int:
@@ -253,7 +253,7 @@ class Done:
 
     @property
     def interrupted(self) -> bool:
-        """Whether somebody pressed Ctrl-C."""
+        """Whether somebody pressed Ctrl-C, or sent SIGTERM."""
         return self.unfinished > 0
 
 
@@ -281,7 +281,7 @@ def _sweep(jobs: Sequence[Job | BoundJob], workers: int | None) -> Done:
             if not found:
                 raise
             console.print(
-                f"interrupted after {len(found)} of {len(jobs)} runs; writing those down (Ctrl-C again: drop them)"
+                f"interrupted after {len(found)} of {len(jobs)} runs; writing those down (once more: drop them)"
             )
     rows = corrected([row for i in sorted(found) for row in found[i]])
     return Done(rows, len(found), len(jobs) - len(found), time.perf_counter() - start)
@@ -370,8 +370,9 @@ def _write(args: argparse.Namespace, algorithms: list[type[Algorithm]], done: Do
         html, data = folder / "report.html", args.json or folder / "report.json"
     about = report.About("mdptk " + shlex.join(args.words), now(), done.seconds, done.runs, done.unfinished)
     rows = [row for row in done.rows if row.verdict != "n/a" or args.problem is not None]
+    # the data first: the pictures take a while, and who ends a process politely does not wait for ever
+    report.write_text(data, json.dumps(report.as_json(done.rows, about), indent=1, allow_nan=False))
     with errors().status("drawing the report"):
         report.write(html, algorithms, rows, about, force=args.force)
-    data.write_text(json.dumps(report.as_json(done.rows, about), indent=1, allow_nan=False), encoding="utf-8")
     for path in (html, data):
         output().print(f"written to {path}", markup=False, soft_wrap=True)

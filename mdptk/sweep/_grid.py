@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,6 +13,7 @@ from mdptk.core.algorithm import Algorithm, Learner
 from mdptk.core.errors import MdptkError
 from mdptk.core.models import Array, Model
 from mdptk.core.run import Run, run, ticker
+from mdptk.sweep._workers import end_with_home
 from mdptk.theory import check
 
 
@@ -220,9 +219,8 @@ def _tasks(algs: Any, problems: Any, seeds: list[int]) -> list[tuple[Any, str, A
 def _trial(
     home: int, alg: Algorithm, name: str, problem: Any, seed: int, steps: int, repeats: int, every: int, of: Any
 ) -> Trial:
-    """One run, wherever this is; Ctrl-C is for the process `home`, which ends the others."""
-    if os.getpid() != home and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """One run, wherever this is."""
+    end_with_home(home)
     start = time.perf_counter()
     repeats = repeats if isinstance(alg, Learner) else 1
     result = of(run(alg, problem, steps, seed=seed, repeats=repeats, every=every))

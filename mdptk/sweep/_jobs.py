@@ -9,14 +9,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shlex
-import signal
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
-from multiprocessing import resource_tracker
 from typing import Any
 
 import numpy as np
@@ -26,6 +23,7 @@ from mdptk.core.algorithm import Algorithm, Learner
 from mdptk.core.errors import AssumptionViolated, MdptkError
 from mdptk.core.models import MDP, Array, FiniteHorizonMDP, PolicyEvaluation
 from mdptk.core.run import Run, run
+from mdptk.sweep._workers import end_with, signals_postponed
 from mdptk.theory import InExpectation, Theorem
 from mdptk.theory.statistics import SIGNIFICANCE, holm
 from mdptk.theory.statistics import corrected as surviving
@@ -396,9 +394,10 @@ def each_job(
         yield from ((i, check_job(job)) for i, job in enumerate(jobs))
         return
     before = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=end_with, initargs=(os.getpid(),))
     try:
-        with _interrupts_postponed():
+        with signals_postponed():
             waiting = {pool.submit(_check_each, [jobs[i] for i in some]): some for some in together}
         while waiting:
             finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
@@ -408,7 +407,7 @@ def each_job(
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         for process in set(multiprocessing.active_children()) - before:
-            process.terminate()
+            process.kill()  # SIGTERM is blocked there
 
 
 def _check_each(jobs: Sequence[Job | BoundJob]) -> list[list[Row]]:
@@ -451,20 +450,6 @@ def _compiled_once(jobs: Sequence[Job | BoundJob]) -> list[list[int]]:
             same = type(job.alg), registry.shape(job.problem)
         together.setdefault(same, []).append(i)
     return list(together.values())
-
-
-@contextmanager
-def _interrupts_postponed() -> Iterator[None]:
-    """Processes that are started here never hear Ctrl-C; it reaches this one afterwards."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    resource_tracker.ensure_running()  # starting it would unblock the signal
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def cores() -> int:
