@@ -192,44 +192,8 @@ class Generative:
 
 
 @dataclass(frozen=True, eq=False)
-class Online:
-    """One endless stream of experience from the start distribution; nobody resets it."""
-
-    model: ClassVar[type] = MDP
-
-    r: Any
-    gamma: Any
-    _next: Any
-    _first: Any
-
-    @classmethod
-    def of(cls, problem: MDP) -> Online:
-        """The oracle of `problem`."""
-        problem = problem.dense()
-        return cls(problem.r, problem.gamma, cumulative(problem.P), cumulative(problem.rho))
-
-    @property
-    def S(self) -> int:
-        """Number of states."""
-        return self.r.shape[0]
-
-    @property
-    def A(self) -> int:
-        """Number of actions."""
-        return self.r.shape[1]
-
-    def start(self, u: Any) -> Any:
-        """The first state."""
-        return invert(self._first, u)
-
-    def move(self, s: Any, a: Any, u: Any) -> Any:
-        """The state after `a` in `s`: to be called with the state that the stream is in."""
-        return invert(self._next[s, a], u)
-
-
-@dataclass(frozen=True, eq=False)
 class Stream:
-    """One endless stream of experience, as in `Online`, of a model without a discount. Mean rewards are known."""
+    """One endless stream of experience from the start distribution; nobody resets it. Mean rewards are known."""
 
     model: ClassVar[type] = AverageRewardMDP
 
@@ -260,6 +224,27 @@ class Stream:
     def move(self, s: Any, a: Any, u: Any) -> Any:
         """The state after `a` in `s`: to be called with the state that the stream is in."""
         return invert(self._next[s, a], u)
+
+
+@dataclass(frozen=True, eq=False)
+class Online:
+    """One endless stream of experience, as in `Stream`, of a model with a discount, which is known."""
+
+    model: ClassVar[type] = MDP
+
+    stream: Stream
+    gamma: Any
+
+    @classmethod
+    def of(cls, problem: MDP) -> Online:
+        """The oracle of `problem`."""
+        problem = problem.dense()
+        return cls(Stream(problem.r, cumulative(problem.P), cumulative(problem.rho)), problem.gamma)
+
+    @property
+    def r(self) -> Any:
+        """Mean rewards ``r[s, a]``."""
+        return self.stream.r
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sympy
 from sympy import Expr, Symbol, exp, log, sqrt
 
-from mdptk.algorithms.exploration.ucbvi import total_surplus
+from mdptk.theory.stock_surplus import total_surplus
 from mdptk.theory.symbols import A, H, K, S, delta
 from proofs.vocabulary import same, telescope
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 import sympy
 from sympy import Expr, Rational, Symbol, log, sqrt, zeta
 
-from mdptk.algorithms.exploration.ucrl2 import FAILURE, diameters, roots
+from mdptk.algorithms.exploration.ucrl2 import FAILURE
+from mdptk.theory.stock_stream import diameters, roots
 from mdptk.theory.symbols import A, S, delta, t
 from proofs.vocabulary import same
 

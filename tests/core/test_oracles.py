@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mdptk import MDP, PolicyEvaluation
-from mdptk.core.oracles import Episodic, Generative, Online, Transitions, cumulative, invert
+from mdptk import MDP, AverageRewardMDP, PolicyEvaluation
+from mdptk.core.oracles import Episodic, Generative, Online, Stream, Transitions, cumulative, invert
 
 QUARTERS = MDP([[[0.25, 0.75], [0.0, 1.0]], [[0.5, 0.5], [1.0, 0.0]]], [[0.0, 1.0], [0.5, 0.25]], 0.9, [0.75, 0.25])
 GRID = np.array([0.0, 0.25, 0.5, 0.75])  # inverting at these four uniforms counts quarters exactly
@@ -36,9 +36,10 @@ def test_generative():
 
 
 def test_online():
-    oracle = Online.of(QUARTERS)
-    assert np.bincount(oracle.start(GRID)).tolist() == [3, 1]
-    assert np.bincount(oracle.move(0, 0, GRID)).tolist() == [1, 3]
+    undiscounted = AverageRewardMDP(QUARTERS.P, QUARTERS.r, QUARTERS.rho)
+    for stream in (Online.of(QUARTERS).stream, Stream.of(undiscounted)):
+        assert np.bincount(stream.start(GRID)).tolist() == [3, 1]
+        assert np.bincount(stream.move(0, 0, GRID)).tolist() == [1, 3]
 
 
 def test_episodic_plays_every_path_as_often_as_the_model_says():

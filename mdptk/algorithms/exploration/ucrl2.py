@@ -35,14 +35,23 @@ from sympy import log, pi, sqrt
 
 from mdptk.core.algorithm import Fraction, Learner, Measure
 from mdptk.core.counted import empirical
-from mdptk.core.exact import Truth
 from mdptk.core.oracles import Stream
 from mdptk.core.plausible import extended_value_iteration
-from mdptk.core.run import Run
-from mdptk.core.structure import classify, diameter
-from mdptk.theory import Assumption, Cite, Quantity, Theorem, WithProbability
-from mdptk.theory.quantity import EPS
+from mdptk.theory import Cite, Theorem, WithProbability
 from mdptk.theory.stock import unit_rewards
+from mdptk.theory.stock_stream import (
+    MEASURES,
+    before,
+    communicating,
+    deviation,
+    diameters,
+    episodes,
+    pessimism,
+    regret,
+    roots,
+    span,
+    widths,
+)
 from mdptk.theory.symbols import A, S, delta, t
 
 
@@ -57,78 +66,6 @@ class State(NamedTuple):
     g: Any  # (): the largest increment of these values: no plausible model earns more per step
     k: Any  # (): episodes begun
 
-
-# measured with the true model -----------------------------------------------------------------------------------
-
-
-def _loss(truth: Truth, state: State) -> Any:
-    return truth.optimum.g.max() - truth.problem.r[state.s, state.pi[state.s]]
-
-
-def _gap(truth: Truth, state: State) -> Any:
-    q = truth.optimum.q[state.s]
-    return q.max() - q[state.pi[state.s]]
-
-
-def _before(state: State) -> Any:
-    """Visits before this episode, at least 1."""
-    return jnp.maximum(1.0, state.N.sum(-1) - state.v)
-
-
-def _deviation(truth: Truth, state: State) -> Any:
-    n = state.N.sum(-1)
-    P = truth.problem.P / truth.problem.P.sum(-1, keepdims=True)
-    error = jnp.where(n > 0, abs(state.N / jnp.maximum(n, 1)[..., None] - P).sum(-1), 0.0)
-    return (n * error**2 / (14 * n.shape[0])).max() - jnp.log(n.sum() + 1)
-
-
-def _gain_rounding(run: Run) -> float:
-    """Of the optimal gain: the bias says how much an error in a row of P can cost."""
-    return 64 * EPS * run.problem.S * (1 + float(abs(run.truth.optimum.h).max()))
-
-
-def _plan_rounding(run: Run) -> Any:
-    """Of values that grow by at most 1 in each sweep, of which there are fewer than steps."""
-    return 64 * EPS * (1 + run.t)
-
-
-diameters = Quantity(
-    "diameter",
-    lambda run: diameter(run.problem),
-    latex="D",
-    rounding=lambda run: 64 * EPS * run.problem.S * diameter(run.problem) ** 2,
-)
-regret = Quantity(
-    "regret",
-    lambda run: run["regret"],
-    latex=r"\sum_{k<%t} (g^* - r(s_k, a_k))",
-    trivial=t,
-    rounding=lambda run: run.t * _gain_rounding(run),
-)
-pessimism = Quantity(
-    "pessimism",
-    lambda run: run["pessimism"],
-    latex=r"\max_{k \leq %t} \left(g^* - \max_s (u_{i+1} - u_i)(s)\right)",
-    rounding=lambda run: _gain_rounding(run) + _plan_rounding(run),
-)
-span = Quantity("span", lambda run: run["span"], latex=r"\max_{k \leq %t} \mathrm{span}(u_i)", rounding=_plan_rounding)
-episodes = Quantity("episodes", lambda run: run["episodes"], latex=r"k(%t)")
-widths = Quantity(
-    "widths",
-    lambda run: run["widths"],
-    latex=r"\sum_{k} \sum_{s,a} \frac{v_k(s, a)}{\sqrt{\max\{1, N_k(s, a)\}}}",
-    rounding=lambda run: EPS * run.t**2,
-)
-roots = Quantity("roots", lambda run: run["roots"], latex=r"\sum_{s,a} \sqrt{N_{%t}(s, a)}")
-deviation = Quantity(
-    "deviation",
-    lambda run: run["deviation"],
-    latex=r"\max_{k \leq %t} \left(\max_{s,a} \tfrac{N_k(s,a)}{14 S} \|\hat p_k - p\|_1^2 - \log(k+1)\right)",
-)
-
-communicating = Assumption(
-    "a communicating model", lambda alg, problem: None if classify(problem).communicating else classify(problem).kind
-)
 
 JAKSCH, PROOF = "jaksch2010near", "exploration/ucrl2"
 FAILURE = pi**6 / 18900 * delta  # zeta(6) / 20
@@ -212,16 +149,7 @@ class UCRL2(Learner[Stream, State]):
 
     sees: ClassVar[type] = Stream
     theorems: ClassVar[tuple[Theorem, ...]] = (CONFIDENCE, OPTIMISM, SPAN, EPISODES, WIDTHS, APART, REGRET)
-    measures: ClassVar[tuple[Measure, ...]] = (
-        Measure("regret", _loss, "sum"),
-        Measure("gaps", _gap, "sum"),
-        Measure("pessimism", lambda truth, x: truth.optimum.g.max() - x.g, "max"),
-        Measure("span", lambda truth, x: x.u.max() - x.u.min(), "max"),
-        Measure("episodes", lambda truth, x: x.k),
-        Measure("widths", lambda truth, x: 1 / jnp.sqrt(_before(x)[x.s, x.pi[x.s]]), "sum"),
-        Measure("roots", lambda truth, x: jnp.sqrt(x.N.sum(-1)).sum()),
-        Measure("deviation", _deviation, "max"),
-    )
+    measures: ClassVar[tuple[Measure, ...]] = MEASURES
 
     def init(self, oracle: Stream, key: Any) -> State:
         S, A = oracle.r.shape
@@ -236,7 +164,7 @@ class UCRL2(Learner[Stream, State]):
         s2 = oracle.move(s, a, xi)
         now = state._replace(s=s2, N=state.N.at[s, a, s2].add(1.0), v=state.v.at[s, a].add(1.0))
         a2 = state.pi[s2]
-        over = now.v[s2, a2] >= _before(now)[s2, a2]
+        over = now.v[s2, a2] >= before(now)[s2, a2]
         new = State(s2, now.N, jnp.zeros_like(now.v), *self._plan(oracle.r, now.N, over), now.k + 1)
         return jax.tree.map(lambda x, y: jnp.where(over, x, y), new, now)
 
