@@ -56,9 +56,10 @@ nightly: .venv/ready mutants
 	$(BIN)/python -m tests.solve.test_methods_at_scale
 	$(BIN)/python -m tests.solve.containment 1000
 
-# ten minutes for each statement about an exact policy gradient or mirror descent method: most of a day
+# ten minutes for each statement about an exact policy gradient or mirror descent method, most of a day: goes on where
+# it was interrupted; make falsify NAMES="PPO '*PMD'" for some of them
 falsify: .venv/ready
-	$(BIN)/python -m tests.algorithms.exact_methods $(BUDGET)
+	$(BIN)/python -m tests.algorithms.exact_methods $(NAMES) --budget $(BUDGET) --jobs $(WORKERS)
 
 # keeps the pins that still fit; make lock UPGRADE=--upgrade takes the newest of everything
 lock: | .venv/ready
