@@ -213,20 +213,50 @@ def beta_moments(p: Any) -> tuple[float, float]:
     return m * n, (1 - m) * n
 
 
-def beta_normalised(R: Any, a: float, b: float) -> Any:
-    r"""BNPO's advantages :math:`(R - p) / f(p; 1 + a/3, 1 + b/3)` of rewards ``R[i, k]`` in {0, 1}.
+def beta_density(p: Any, alpha: Any, beta: Any) -> Any:
+    r""":math:`p^{\alpha-1} (1-p)^{\beta-1} / B(\alpha, \beta)` for rates p strictly between 0 and 1, elsewhere one."""
+    xp = namespace(p)
+    inside = (p > 0) & (p < 1)
+    q = xp.where(inside, p, 0.5)
+    if xp is np:
+        from scipy.special import betaln
+    else:
+        from jax.scipy.special import betaln
+    log = (alpha - 1) * xp.log(q) + (beta - 1) * xp.log1p(-q) - betaln(alpha, beta)
+    return xp.where(inside, xp.exp(log), 1.0)
+
+
+def beta_normalised(R: Any, alpha: Any, beta: Any) -> Any:
+    r"""BNPO's advantages :math:`(R - p) / f(p; \alpha, \beta)` of rewards ``R[i, k]`` in {0, 1}.
 
     They are those of the answers k to prompt i; p is the success rate of the prompt, f the density of a Beta
-    distribution, (a, b) the parameters of that of the rates: see `beta_moments`. Where p is 0 or 1 they are zero. If
-    scores were independent of the rewards, of all Beta densities this one would make the variance of the gradient
-    least: see `beta_variance`. The scores of a softmax policy are not, and then another one is better. Numpy only.
-    Source: Xiao et al. 2025.
-    """
-    from scipy.stats import beta
+    distribution. Where p is 0 or 1 they are zero. If scores were independent of the rewards, and rates had a
+    Beta(a, b) distribution (`beta_moments`), then of all Beta densities that with
+    :math:`\alpha = 1 + a/3, \beta = 1 + b/3` would make the variance of the gradient least: see `beta_variance`. The
+    scores of a softmax policy are not, and then another one is better.
 
+    With alpha = beta = 1 they are REINFORCE's with the mean as baseline; with 3/2 they are GRPO's,
+    :math:`(R - p)/\sqrt{p(1-p)}`, times :math:`\pi/8`. Source: Xiao et al. 2025.
+    """
     p = R.mean(-1, keepdims=True)
-    inside = (p > 0) & (p < 1)
-    return (R - p) / np.where(inside, beta.pdf(np.where(inside, p, 0.5), 1 + a / 3, 1 + b / 3), 1.0)
+    return (R - p) / beta_density(p, alpha, beta)
+
+
+def beta_weight(p: Any, K: int, alpha: Any, beta: Any) -> Any:
+    r"""What Beta normalisation multiplies the gradient of a success probability p with, on average over K answers.
+
+    .. math:: \frac{\mathbb{E}[\hat q (1 - \hat q) / f(\hat q; \alpha, \beta)]}{p(1-p)}
+        = \frac{K-1}{K}\, \mathbb{E}_{j \sim \mathrm{Bin}(K-2,\, p)}\Big[\frac1{f((j+1)/K; \alpha, \beta)}\Big],
+
+    with the success rate :math:`\hat q` of the K answers. For a given state of learning it is a number: an update with
+    held parameters ascends :math:`\sum_s \rho(s) \Phi(p_s)`, where :math:`\Phi'` is this weight, and not
+    :math:`\sum_s \rho(s) p_s`. Numpy only. Derived.
+    """
+    from scipy.stats import binom
+
+    j = np.arange(K - 1)
+    chance = binom.pmf(j, K - 2, np.asarray(p)[..., None])
+    return (1 - 1 / K) * (chance / beta_density((j + 1) / K, alpha, beta)).sum(-1)
 
 
 def beta_variance(alpha: Any, beta: Any, a: Any, b: Any) -> Any:

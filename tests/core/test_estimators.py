@@ -212,7 +212,7 @@ def test_beta_normalised():
     from scipy.stats import beta as law
 
     R = np.array([[1.0, 0, 0, 0], [1, 1, 1, 0], [0, 0, 0, 0], [1, 1, 1, 1]])
-    A = beta_normalised(R, 1.0, 2.0)
+    A = beta_normalised(R, 4 / 3, 5 / 3)
     np.testing.assert_allclose(A.sum(-1), 0, atol=1e-12)
     assert A[0, 0] == pytest.approx(0.75 / law.pdf(0.25, 4 / 3, 5 / 3), rel=1e-12)
     assert not A[2:].any()
@@ -231,7 +231,9 @@ def test_beta_normalised_gradients_point_where_those_of_the_success_rates_do():
     for answers in product(range(3), repeat=K):
         answers = np.array(answers)
         score = np.eye(3)[answers] - pi
-        mean += pi[answers].prod() * (beta_normalised(right[answers][None], a, b)[0][:, None] * score).mean(0)
+        mean += pi[answers].prod() * (
+            beta_normalised(right[answers][None], 1 + a / 3, 1 + b / 3)[0][:, None] * score
+        ).mean(0)
     q = np.arange(1, K) / K
     weight = binom.pmf(np.arange(1, K), K, p) @ (q * (1 - q) / law.pdf(q, 1 + a / 3, 1 + b / 3)) / (p * (1 - p))
     np.testing.assert_allclose(mean, weight * pi * (right - p), atol=1e-15)
