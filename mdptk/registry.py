@@ -52,7 +52,7 @@ MODELS = {
         UtilityMDP,
     )
 }
-SHAPES, EACH = 2, 2  # of problems, for which a learner is compiled, and problems of a shape: what five minutes hold
+FEW, EACH = 4, 2  # problems of a learner, and of each shape, for which it is compiled: what five minutes hold
 
 
 def _modules(package: ModuleType) -> Iterator[ModuleType]:
@@ -188,8 +188,9 @@ def standard(cls: type[Algorithm]) -> dict[str, Any]:
     by_shape: dict[Any, list[str]] = {}
     for name, problem in found.items():
         by_shape.setdefault(shape(problem), []).append(name)
-    few = sorted(by_shape.values(), key=lambda names: (-len(names), "," in names[0], found[names[0]].S))[:SHAPES]
-    return {name: p for name, p in found.items() if any(name in names[:EACH] for names in few)}
+    shapes = sorted(by_shape.values(), key=lambda names: (-len(names), "," in names[0], found[names[0]].S))
+    few = [name for names in shapes for name in names[:EACH]][:FEW]
+    return {name: problem for name, problem in found.items() if name in few}
 
 
 @cache
