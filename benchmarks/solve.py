@@ -3,11 +3,11 @@
 Everyone is asked for an error of 1e-6. The column "error" is what they really have: the farthest that the returned
 values can be from bounds that mdptk proved at 1e-8. Seconds are medians, without construction of the model and without
 the first run, which compiles. Memory is the peak of a process that reads the arrays of the model, makes the model and
-solves it, as a multiple of the CSR (or dense) arrays; what the process takes after a small model was solved (interpreter,
-libraries, compiled code) is not counted. The floor is the time to read P once, and that to read once what a backup
-needs: P, r and v, and to write v and the actions. The python of the peers is the first argument
-(`make bench` makes their environment); a second one picks models by part of their names, a third one peers by part of
-"library method", several parts with commas between.
+solves it, as a multiple of the CSR (or dense) arrays; what the process takes after a small model was solved, with its
+libraries and compiled code, is not counted. The floor is the time to read P once; then to go once through all that a
+backup needs: P, r, v, the new v and the actions. The python of the peers is the first argument (`make bench` makes
+their environment); a second one picks models by part of their names, a third one peers by part of "library method",
+several parts with commas between.
 """
 
 from __future__ import annotations
@@ -127,13 +127,13 @@ def _total(first, last, x):
 def one_backup(mdp):
     """Seconds of one full backup, v in float64."""
     from mdptk.solve import _kernels
-    from mdptk.solve._sparse import AHEAD, NEAR, csr
+    from mdptk.solve._sparse import ahead, csr
 
     v, w, actions = mdp.r.max(1), np.empty(mdp.S), np.zeros(mdp.S, int)
     if not mdp.sparse:
         return best_of(lambda: mdp.q(v).max(1, out=w))
-    ahead = AHEAD if mdp.S > NEAR else 0
-    return best_of(lambda: _kernels.full_backup(*csr(mdp), mdp.r, mdp.gamma, v, w, actions, ahead))
+    far = ahead(mdp)
+    return best_of(lambda: _kernels.full_backup(*csr(mdp), mdp.r, mdp.gamma, v, w, actions, far))
 
 
 OURS = """
@@ -209,7 +209,8 @@ def rows(name, mdp, folder):
             yield library, method, "-", "-", "-", f"left out: {why}"
             continue
         script = str(Path(__file__).parent / "peers" / "solve_peers.py")
-        yield row(library, method, timed([sys.argv[1], script, model, out, library, method, str(TOL), str(REPEATS), small]))
+        words = [script, model, out, library, method, str(TOL), str(REPEATS), small]
+        yield row(library, method, timed([sys.argv[1], *words]))
     peers = [x for library, x in seconds.items() if library != "mdptk"]
     if peers and "mdptk" in seconds:
         RATIOS[name] = seconds["mdptk"] / min(peers)

@@ -21,7 +21,7 @@ import numpy as np
 
 from mdptk.solve import _plain
 from mdptk.solve._modified_policy_iteration import modified_policy_iteration
-from mdptk.solve._sparse import AHEAD, compiled, csr
+from mdptk.solve._sparse import ahead, compiled, csr
 from mdptk.solve.certificates import bracket_of_sweep
 
 if TYPE_CHECKING:
@@ -67,10 +67,10 @@ def passes(mdp: MDP, tol: float, move: Callable[[Array], Any]) -> tuple[Bracket,
     gamma, P, r, kernels = mdp.gamma, csr(mdp), mdp.r, _kernels if compiled(mdp) else _plain
     v = np.full(mdp.S, r.min() / (1 - gamma))  # v <= Tv
     w, actions = np.empty_like(v), np.zeros(mdp.S, int)
-    least, slow, k = np.inf, 0, 0
+    least, slow, k, far = np.inf, 0, 0, ahead(mdp)
     for k in range(1, PASSES):
         move(v)
-        kernels.full_backup(*P, r, gamma, v, w, actions, AHEAD)
+        kernels.full_backup(*P, r, gamma, v, w, actions, far)
         residual = w - v
         low, high, size = residual.min(), residual.max(), max(abs(v.min()), abs(v.max()))
         span = high - low

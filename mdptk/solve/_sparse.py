@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from mdptk.core.models import MDP, Array
 
 COMPILED_FROM = 100_000  # transitions; below, importing numba takes longer than solving
-AHEAD, NEAR = 32, 2**18  # entries that a gather is asked for ahead of its use, above so many states: else it costs
+AHEAD, NEAR = 32, 2**18  # entries that a gather is asked for ahead of its use; states whose values a cache holds
+SOME = 1000  # rows that are looked at
 CHUNK = 2**16  # entries of dense rows that are copied at a time: they stay in the cache
 EPS = np.finfo(np.float64).eps
 
@@ -115,6 +116,18 @@ def csr(mdp: Any) -> tuple[Array, Array, Array]:
     return unsigned(mdp.P.indptr), unsigned(mdp.P.indices), mdp.P.data
 
 
+def ahead(mdp: Any) -> int:
+    """How many entries ahead of its use a value is asked for: costly where it is in the cache anyhow.
+
+    That is where there are few states, or successors lie near: looked at for some rows.
+    """
+    if mdp.S <= NEAR:
+        return 0
+    rows = np.linspace(0, len(mdp.P.indptr) - 2, SOME).astype(np.int64)
+    jumps = abs(mdp.P.indices[mdp.P.indptr[rows]].astype(np.int64) - rows // mdp.A)
+    return AHEAD if np.median(jumps) > NEAR / 8 else 0
+
+
 class Sparse:
     """On the kernels of `_kernels` or `_plain`. Takes up to ``4 / 3 A`` of the memory of `P` if rows are alike."""
 
@@ -127,7 +140,7 @@ class Sparse:
         size = int(start[-1])
         columns = np.zeros(size + AHEAD, self.csr[1].dtype)  # looked at before they are reached
         self.compact = start.astype(self.csr[0].dtype), columns, np.empty(size), np.empty(size, np.float32)
-        self.ahead = AHEAD if S > NEAR else 0
+        self.ahead = ahead(mdp)
         self.x = [np.empty(S, np.float32) for _ in range(3)]
         kernels.copy_rows(*self.csr, A, actions, self.compact)
 
