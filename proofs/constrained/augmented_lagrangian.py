@@ -1,4 +1,4 @@
-r"""The augmented Lagrangian as the proximal point method on the dual (Rockafellar 1976, Güler 1991, rederived).
+r"""The augmented Lagrangian as the proximal point method on the dual (Rockafellar 1976, Güler 1991).
 
 g_t = <c, x_t> - b, l' = l_{t+1} = [l_t + eta g_t]_+, D(l) = max_x <r, x> - l.(<c, x> - b). Named lemmas.
 (O) the gradient in x of the augmented Lagrangian at x_t is r - c.l': so x_t maximises L(., l') over the occupancies.
@@ -9,7 +9,7 @@ l >= 0: with (l' - l_t)/eta - g_t >= 0, and = 0 where l' > 0. F is strongly conv
 
 from __future__ import annotations
 
-from sympy import Expr, Function, Symbol, sqrt
+from sympy import Expr, Function, Symbol, summation
 
 from mdptk.theory import previous
 from mdptk.theory.stock_augmented import best, distance, dual_gap, highest, move, size
@@ -40,12 +40,19 @@ def dual_convergence() -> Expr:
     return total / (2 * eta) / t
 
 
-def _residual(steps: Expr) -> Expr:
-    """|l_{t+1} - l_t|: their squares sum to at most |l*|^2, by `closer`, and never rise, by (E)."""
-    d = Function("d")
-    total = telescope(d, steps).subs({d(0): lam_star**2, d(steps): 0})
-    assert same((lam_star / sqrt(steps)) ** 2, total / steps)
-    return lam_star / sqrt(steps)  # a norm: not negative
+def _residual(n: Expr) -> Expr:
+    """|l_n - l_{n-1}|, as Güler has it, with the gaps g_k = D(l_k) - V* and the squares s_k = |l_k - l_{k-1}|^2.
+
+    `closer` sums to 2 eta sum_{k<=n} g_k + sum_{k<=n} s_k <= |l*|^2. And g_{k-1} - g_k >= s_k / eta, from F(l_{k-1}) >=
+    F(l_k) + s_k/(2 eta); k - 1 times that sums to sum_{k<=n} g_k - n g_n >= sum_{k<=n} (k - 1) s_k / eta. Together
+    sum_{k<=n} (2 (k - 1) + 1) s_k <= |l*|^2, where g_n >= 0 is left out; and no s_k is less than s_n, by (E).
+    """
+    g, k = Function("g"), Symbol("k", integer=True, positive=True)
+    part = (k - 1) * (g(k - 1) - g(k)) - g(k)  # k - 1 times the fall, without g_k
+    assert same(part, -(k * g(k) - (k - 1) * g(k - 1)))  # telescopes to -n g_n
+    weight = summation(2 * (k - 1) + 1, (k, 1, n))
+    assert same((lam_star / n) ** 2 * weight, lam_star**2)
+    return lam_star / n  # a norm: not negative
 
 
 def last_violation() -> Expr:
@@ -66,7 +73,7 @@ def average_gap() -> Expr:
     one = (n(k + 1) - n(k) + step) / (2 * eta)  # l'.g_k
     assert same(one.subs(step, 0), -(n(k) - n(k + 1)) / (2 * eta))
     total = -telescope(n, t).subs({n(0): 0, n(t): size**2}) / (2 * eta)
-    return -total / t
+    return total / t
 
 
 def carried() -> Expr:

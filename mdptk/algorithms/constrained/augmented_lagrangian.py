@@ -19,9 +19,10 @@ one without a constant: it never earns less than :math:`V^*`, since what it over
 of a linear program is piecewise linear, the method even ends after finitely many steps, of a number that the flatness
 of the dual function decides.
 
-That it is the proximal point method is due to Rockafellar [rockafellar1976augmented]; the rates are those of that
-method. A step is solved exactly: best policies at a price are added one by one, and mixed by a quadratic program, until
-none is better by more than rounding. What is left of that is a square root in the price, and so in the violation
+That it is the proximal point method is due to Rockafellar [rockafellar1976augmented], and its rates to Güler
+[guler1991convergence]: 1/t for prices and policies alike. A step is solved exactly: best policies at a price are added
+one by one, and mixed by a quadratic program, until none is better by more than rounding. What is left of that is a
+square root in the price, and so in the violation
 (`mdptk.theory.stock_augmented`).
 
 Proof: ``proofs/constrained/augmented_lagrangian.py``.
@@ -39,7 +40,6 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-from sympy import sqrt
 
 from mdptk.core import exact
 from mdptk.core.algorithm import Measure, Positive, Solver
@@ -73,7 +73,7 @@ class State(NamedTuple):
     price: Array  # (m,): the next multipliers
 
 
-KEY = "rockafellar1976augmented"
+KEY, GULER = "rockafellar1976augmented", "guler1991convergence"
 NOT_READ = "the paper was not at hand: rederived in proofs"
 BEST = Theorem(
     name="the last policy is optimal at the next price",
@@ -99,8 +99,8 @@ DISTANCE = Theorem(
 )
 DUAL = Theorem(
     name="dual convergence",
-    cite=Cite("guler1991convergence", "the rate of the proximal point method"),
-    reason=NOT_READ + "; half of it is known to be the exact worst case over all convex functions",
+    cite=Cite(GULER, "Theorem 2.1"),
+    reason="half of it is known to be the exact worst case over all convex functions",
     assumes=(slater_condition,),
     lhs=dual_gap,
     rhs=lam_star**2 / (2 * eta * t),
@@ -109,12 +109,11 @@ DUAL = Theorem(
 )
 VIOLATION = Theorem(
     name="violation of the last policy",
-    cite=Cite(KEY, "the residual of the proximal point method"),
-    reason=NOT_READ,
+    cite=Cite(GULER, "Theorem 2.2 at a minimiser: the length of a step"),
     assumes=(slater_condition,),
     since=0,
     lhs=excess_played,
-    rhs=lam_star / (eta * sqrt(t + 1)),
+    rhs=lam_star / (eta * (t + 1)),
     proof="constrained/augmented_lagrangian",
     iterate="last",
 )
@@ -126,7 +125,7 @@ GAP = Theorem(
     silent="the first policy overspends and earns more than V*; what it excludes are prices that rise too far",
     since=0,
     lhs=gap,
-    rhs=2 * lam_star**2 / (eta * sqrt(t + 1)),
+    rhs=2 * lam_star**2 / (eta * (t + 1)),
     proof="constrained/augmented_lagrangian",
     iterate="last",
 )
@@ -136,8 +135,9 @@ AVERAGE_GAP = Theorem(
     reason=NOT_READ,
     assumes=(slater_condition,),
     silent="the first policy overspends and earns more than V*",
-    lhs=average_gap,
-    rhs=-(size**2) / (2 * eta * t),
+    lhs=-average_gap,
+    rhs=size**2 / (2 * eta * t),
+    relation=">=",
     proof="constrained/augmented_lagrangian",
     iterate="average",
 )

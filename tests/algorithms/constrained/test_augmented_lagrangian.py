@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from mdptk import check, run
-from mdptk.algorithms.constrained.augmented_lagrangian import AugmentedLagrangian
+from mdptk.algorithms.constrained.augmented_lagrangian import AVERAGE_GAP, AugmentedLagrangian
 from mdptk.core.quadratic import quadratic_on_simplex
-from mdptk.problems.constrained import constrained_garnet, paradoxical
+from mdptk.falsify.instance import Instance
+from mdptk.falsify.score import Candidate, judge
+from mdptk.problems.constrained import constrained_garnet, constrained_two_state, paradoxical
 from mdptk.testing import cmdps
 from mdptk.theory.stock_constrained import optimum
 
@@ -84,6 +86,13 @@ def test_it_ends_after_as_many_steps_as_the_dual_function_is_flat(eta):
         result["returns"][0, there - 1 :, 1], 0.5, atol=1e-13 + (1 - 1.5 * eta * (there - 1)) / eta
     )
     np.testing.assert_allclose(result["returns"][0, there:, 1], 0.5, atol=1e-13)
+
+
+def test_what_the_average_earns_has_a_ratio():
+    """Both sides are positive, so that a search can make it tight."""
+    (score,) = judge(AVERAGE_GAP, [Candidate(AugmentedLagrangian(), Instance.of(constrained_two_state()), 10)])
+    assert score is not None
+    assert 0 < score.value <= 1
 
 
 def test_long_steps_solve_at_once():
