@@ -15,7 +15,9 @@ query gets the second kind for at most a share :math:`2 e^{-d\gamma^2/2}` of the
 tells the axis of w, so one query of a second batch tells the sign.
 
 Source: the idea of Zanette [zanette2021exponential], here with signs in place of the sphere so that all w can be gone
-through. What polynomially many queries need more batches for, hidden subspaces, is not here.
+through. That polynomially many queries take :math:`\Omega(\log\log d)` batches, at a discount of at least
+:math:`\sqrt{3/4}`, is by Johnson, Pike-Burke and Rebeschini [johnson2024sample], who hide subspaces in place of
+directions. It is not here: its constant was not to be found, and an order alone cannot be judged.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 r"""Softmax gradients: a chain of states of which each takes a power of the time of the one before. Order only.
 
-Li, Wei, Chi, Gu and Chen [li2021softmax] prove that softmax policy gradient, with exact gradients and from the uniform
-policy, needs at least :math:`\frac{c}{\eta} S^{2^{\Omega(1/(1-\gamma))}}` steps on a chain of about
-:math:`1/(1-\gamma)` states. Neither constant is stated, and the chain of `softmax_chain` is rebuilt from their
-description, so nothing is claimed of it here and it is no `LowerBound`. What there is are the times themselves, for any
-solver that has a policy: the first step after which a state is worth more than leaving is. Methods that divide by the
-distribution of the states or by the gradient, or that have an entropy bonus, escape; ``mdptk reproduce softmax_chain``
-measures who does.
+Li, Wei, Chi, Gu and Chen [li2021softmax] prove that softmax policy gradient, with exact gradients and from the
+uniform policy, needs at least :math:`\frac{c}{\eta} S^{2^{\Omega(1/(1-\gamma))}}` steps on a chain of about
+:math:`1/(1-\gamma)` states. Their abstract states neither constant, the text was not at hand (it is longer in
+Mathematical Programming 201, 2023), and the chain of `softmax_chain` is rebuilt from descriptions: so nothing is
+claimed of it here and it is no `LowerBound`. What there is are the times themselves, for any solver that has a
+policy: the first step after which a state is worth more than leaving is. Methods that divide by the distribution of
+the states or by the gradient, or that have an entropy bonus, escape; ``mdptk reproduce softmax_chain`` measures who
+does.
 """
 
 from __future__ import annotations

@@ -188,14 +188,14 @@ planned_regret = Quantity(
 
 REWARD_IDENTITY = Theorem(
     name="surpluses make the error of the reward",
-    cite=Cite("simchowitz2019non", "Lemma B.3, for the policy that is played"),
+    cite=Cite("simchowitz2019non", "Section 3, the regret decomposition, for the policy that is played"),
     lhs=reward_error,
     rhs=reward_surplus,
     relation="=",
 )
 COST_IDENTITY = Theorem(
     name="surpluses make the error of the costs",
-    cite=Cite("simchowitz2019non", "Lemma B.3, for the policy that is played"),
+    cite=Cite("simchowitz2019non", "Section 3, the regret decomposition, for the policy that is played"),
     lhs=cost_error,
     rhs=cost_surplus,
     relation="=",

@@ -104,11 +104,11 @@ least_gain = least_value_gain(_projection_rounding)
 ANYWHERE = Start("any policy", lambda state: state.pi, lambda alg, problem, x: State(exact.project_simplex(x)))
 
 XIAO = "xiao2022convergence"
-NOT_READ = "the paper was not at hand: constants and index are those of the derivation in proofs"
+READ = "read in a copy without its formulas: constants and index are those of the derivation in proofs"
 CONVERGENCE = Theorem(
     name="global convergence",
-    cite=Cite(XIAO, "constant step size, for the Euclidean map"),
-    reason=NOT_READ + "; 2 E KL becomes E ||pi* - pi_0||^2, which is 1 - 1/A from the uniform policy",
+    cite=Cite(XIAO, "Theorem 8, for the Euclidean map"),
+    reason=READ + "; 2 E KL becomes E ||pi* - pi_0||^2, which is 1 - 1/A from the uniform policy",
     assumes=(unit_rewards,),
     lhs=suboptimality,
     rhs=((A - 1) / (2 * A * eta * (1 - gamma)) + 1 / (1 - gamma) ** 2) / (t + 1),
@@ -116,8 +116,8 @@ CONVERGENCE = Theorem(
 )
 THREE_POINTS = Theorem(
     name="three-point lemma",
-    cite=Cite(XIAO, "three-point descent lemma at pi*, averaged over d*"),
-    reason=NOT_READ,
+    cite=Cite(XIAO, "Lemma 6, three points, at pi*, averaged over d*"),
+    reason=READ,
     consecutive=True,
     lhs=(1 - gamma) * previous(suboptimality),
     rhs=(previous(divergence) - divergence - travelled) / eta + advance,
@@ -126,8 +126,8 @@ THREE_POINTS = Theorem(
 )
 IMPROVEMENT = Theorem(
     name="improvement",
-    cite=Cite(XIAO, "three-point descent lemma at pi_t"),
-    reason=NOT_READ,
+    cite=Cite(XIAO, "Lemma 6, three points, at pi_t"),
+    reason=READ,
     consecutive=True,
     lhs=gain,
     rhs=length / (eta * (1 - gamma)),
@@ -137,8 +137,8 @@ IMPROVEMENT = Theorem(
 )
 MONOTONE = Theorem(
     name="monotone improvement",
-    cite=Cite(XIAO, "policy improvement in every state"),
-    reason=NOT_READ,
+    cite=Cite(XIAO, "Lemma 7"),
+    reason=READ,
     consecutive=True,
     lhs=least_gain,
     rhs=0,

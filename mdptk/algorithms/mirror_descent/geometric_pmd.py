@@ -100,11 +100,11 @@ ANYWHERE = Start(
 )
 
 XIAO = "xiao2022convergence"
-NOT_READ = "the paper was not at hand: the statement was recalled, its constants are those of the derivation in proofs"
+READ = "read in a copy without its formulas: the constants are those of the derivation in proofs"
 ONE_STEP = Theorem(
     name="one step",
-    cite=Cite(XIAO, "the recursion behind the linear rate"),
-    reason=NOT_READ,
+    cite=Cite(XIAO, "Proposition 9, with theta for its bound on theta_{k+1}"),
+    reason=READ,
     assumes=(positive_start, discounted),
     consecutive=True,
     lhs=theta * suboptimality + divergence / (gamma * (1 - gamma)),
@@ -114,8 +114,8 @@ ONE_STEP = Theorem(
 )
 SHARP = Theorem(
     name="linear convergence",
-    cite=Cite(XIAO, "before theta - 1 is bounded below by gamma / (1 - gamma)"),
-    reason=NOT_READ + "; sharper than the published form below",
+    cite=Cite(XIAO, "the proof of Theorem 10, before theta - 1 is bounded below by gamma / (1 - gamma)"),
+    reason=READ + "; sharper than the published form below",
     assumes=(positive_start, discounted),
     lhs=suboptimality,
     rhs=(1 - 1 / theta) ** t * (start + log(A) / (eta_0 * (1 - gamma) * (theta - 1))),
@@ -123,8 +123,8 @@ SHARP = Theorem(
 )
 LINEAR = Theorem(
     name="linear convergence, published form",
-    cite=Cite(XIAO, "geometrically increasing step sizes"),
-    reason=NOT_READ,
+    cite=Cite(XIAO, "Theorem 10"),
+    reason=READ,
     assumes=(positive_start, discounted),
     lhs=suboptimality,
     rhs=(1 - 1 / theta) ** t * (start + log(A) / (eta_0 * gamma)),
@@ -132,8 +132,8 @@ LINEAR = Theorem(
 )
 MONOTONE = Theorem(
     name="monotone improvement",
-    cite=Cite(XIAO, "policy improvement in every state"),
-    reason=NOT_READ,
+    cite=Cite(XIAO, "Lemma 7, for actions, too"),
+    reason=READ,
     consecutive=True,
     lhs=least_gain,
     rhs=0,
@@ -150,7 +150,7 @@ def _one_state() -> Run:
 
 MISREMEMBERED = Theorem(
     name="linear convergence, factor forgotten",
-    cite=Cite(XIAO, "as remembered without the factor 1 / (1 - gamma)"),
+    cite=Cite(XIAO, "Theorem 10, as remembered without the factor 1 / (1 - gamma)"),
     status="refuted",
     reason="three points bound (1 - gamma) times the gap, so D_0 / eta_0 is to be divided by 1 - gamma",
     assumes=(positive_start, discounted),

@@ -161,7 +161,7 @@ IDENTITY = Theorem(
 )
 MONOTONE = Theorem(
     name="monotone improvement",
-    cite=Cite("xiao2022convergence", "policy improvement in every state"),
+    cite=Cite("xiao2022convergence", "Lemma 7"),
     reason="holds for every step size that is not negative, so for this one",
     consecutive=True,
     lhs=least_gain,

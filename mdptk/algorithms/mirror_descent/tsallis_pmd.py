@@ -106,11 +106,11 @@ least_gain = least_value_gain(_rounding)
 ANYWHERE = Start("any positive policy", lambda state: state.w, lambda alg, problem, w: _state(alg, w))
 
 XIAO = "xiao2022convergence"
-NOT_READ = "the paper was not at hand: constants and index are those of the derivation in proofs"
+READ = "read in a copy without its formulas: constants and index are those of the derivation in proofs"
 CONVERGENCE = Theorem(
     name="global convergence",
-    cite=Cite(XIAO, "constant step size, for this mirror map"),
-    reason=NOT_READ,
+    cite=Cite(XIAO, "Theorem 8, for this mirror map"),
+    reason=READ,
     assumes=(unit_rewards,),
     lhs=suboptimality,
     rhs=((A ** (1 - q) - 1) / ((1 - q) * eta * (1 - gamma)) + 1 / (1 - gamma) ** 2) / (t + 1),
@@ -118,8 +118,8 @@ CONVERGENCE = Theorem(
 )
 THREE_POINTS = Theorem(
     name="three points",
-    cite=Cite(XIAO, "three-point descent lemma at pi*, averaged over d*"),
-    reason=NOT_READ + "; an equality since the policy stays inside",
+    cite=Cite(XIAO, "Lemma 6, three points, at pi*, averaged over d*"),
+    reason=READ + "; an equality since the policy stays inside",
     consecutive=True,
     lhs=(1 - gamma) * previous(suboptimality),
     rhs=(previous(divergence) - divergence - travelled) / eta + advance,
@@ -129,8 +129,8 @@ THREE_POINTS = Theorem(
 )
 IMPROVEMENT = Theorem(
     name="improvement",
-    cite=Cite(XIAO, "three-point descent lemma at pi_t"),
-    reason=NOT_READ + "; an equality since the policy stays inside",
+    cite=Cite(XIAO, "Lemma 6, three points, at pi_t"),
+    reason=READ + "; an equality since the policy stays inside",
     consecutive=True,
     lhs=gained,
     rhs=symmetric / (eta * (1 - gamma)),
@@ -140,8 +140,8 @@ IMPROVEMENT = Theorem(
 )
 MONOTONE = Theorem(
     name="monotone improvement",
-    cite=Cite(XIAO, "policy improvement in every state"),
-    reason=NOT_READ,
+    cite=Cite(XIAO, "Lemma 7"),
+    reason=READ,
     consecutive=True,
     lhs=least_gain,
     rhs=0,
