@@ -42,6 +42,12 @@ def ball(indptr: Array, indices: Array, A: int, s: int, radius: int, most: int) 
     return size
 
 
+def one_way(indptr: Array, indices: Array, A: int) -> bool:
+    """Whether transitions lead to no lower state, or to no higher one."""
+    t, s = indices.astype(np.int64), np.repeat(np.arange((len(indptr) - 1) // A), np.diff(indptr[::A].astype(np.int64)))
+    return bool((t >= s).all() or (t <= s).all())
+
+
 def copy_rows(
     indptr: Array, indices: Array, data: Array, A: int, actions: Array, compact: tuple[Array, ...]
 ) -> None:  # fmt: skip

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mdptk.core.models import MDP, Array
 
 COMPILED_FROM = 100_000  # transitions; below, importing numba takes longer than solving
+LENGTHY = 1000  # states; as many linear solves, one for each, would take longer than importing numba
 AHEAD, NEAR = 32, 2**18  # entries that a gather is asked for ahead of its use; states whose values a cache holds
 SOME = 1000  # rows that are looked at
 CHUNK = 2**16  # entries of dense rows that are copied at a time: they stay in the cache
@@ -104,6 +105,11 @@ def backups(mdp: MDP, v: Array | None = None) -> Backups:
 def compiled(mdp: Any) -> bool:
     """Whether the compiled kernels serve this model, or choices."""
     return is_sparse(mdp.P) and mdp.P.nnz >= COMPILED_FROM and find_spec("numba") is not None
+
+
+def compilable(mdp: Any) -> bool:
+    """Whether kernels are worth compiling for this model, if they save it from policies that change state by state."""
+    return compiled(mdp) or (is_sparse(mdp.P) and mdp.S > LENGTHY and find_spec("numba") is not None)
 
 
 def unsigned(x: Array) -> Array:

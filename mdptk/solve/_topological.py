@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mdptk.solve import _plain
 from mdptk.solve._gauss_seidel import as_sparse, passes
-from mdptk.solve._sparse import compiled, csr
+from mdptk.solve._sparse import compilable, compiled, csr
 
 if TYPE_CHECKING:
     from mdptk.core.models import MDP, Array
@@ -35,12 +36,14 @@ def topological(mdp: MDP, tol: float) -> tuple[Bracket, int]:
 
 def without_return(mdp: MDP) -> bool:
     """Whether states are numbered such that none is ever returned to; only where compiled kernels serve."""
-    if not compiled(mdp):
+    if not compilable(mdp):
         return False
-    from mdptk.solve._kernels import one_way
+    kernels = _plain
+    if compiled(mdp):
+        from mdptk.solve import _kernels as kernels
 
     indptr, indices, _ = csr(mdp)
-    return bool(one_way(indptr, indices, mdp.A))
+    return bool(kernels.one_way(indptr, indices, mdp.A))
 
 
 def components(mdp: MDP) -> tuple[Array, Array]:

@@ -23,14 +23,14 @@ from mdptk.solve._constrained import solve_constrained
 from mdptk.solve._end_components import ELIMINATED
 from mdptk.solve._exact_rational import solve_exact
 from mdptk.solve._games import solve_game, solve_matrix_exactly
-from mdptk.solve._gauss_seidel import RADIUS, SMALL, gauss_seidel, long_paths
+from mdptk.solve._gauss_seidel import RADIUS, gauss_seidel, long_paths
 from mdptk.solve._inexact_policy_iteration import bicgstab_policy_iteration, inexact_policy_iteration
 from mdptk.solve._linear_program import dual_linear_program, linear_program
 from mdptk.solve._matrix_free import anderson_backup, value_iteration_backup
 from mdptk.solve._modified_policy_iteration import modified_policy_iteration
 from mdptk.solve._policy_iteration import policy_iteration
 from mdptk.solve._robust import robust_policy_iteration
-from mdptk.solve._sparse import compiled
+from mdptk.solve._sparse import compilable
 from mdptk.solve._topological import topological, without_return
 from mdptk.solve._utility import solve_utility
 from mdptk.solve._value_iteration import value_iteration
@@ -201,15 +201,13 @@ def _choose(problem: Any, methods: dict[str, Any]) -> tuple[str, str]:
             f"sparse, {problem.S} states in the order of travel: each is looked at once, last one first",
         )
     if problem.sparse and long_paths(problem):
-        if not compiled(problem):
+        long = f"sparse, {problem.S} states, long paths (few of them are within {RADIUS} steps of one another)"
+        if not compilable(problem):
             return "pi", (
-                f"sparse, {problem.S} states, long paths ({RADIUS} steps reach less than {SMALL:.0%} of them): few "
-                "states keep the others apart, so that a factorisation stays sparse, and sweeps go one state at a time"
+                f"{long}: few states keep the others apart, so that a factorisation stays sparse, and sweeps go one "
+                "state at a time"
             )
-        return "gs", (
-            f"sparse, {problem.S} states, long paths ({RADIUS} steps reach less than {SMALL:.0%} of them): one pass in "
-            "the order of travel replaces a sweep for every step"
-        )
+        return "gs", f"{long}: one pass in the order of travel replaces a sweep, or a policy, for every step"
     if problem.sparse and problem.S <= FEW:
         return "pi", f"sparse, {problem.S} states: a linear solve per policy is cheap up to {FEW} states"
     if problem.sparse:

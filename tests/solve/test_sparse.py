@@ -246,9 +246,33 @@ def test_auto_sees_what_is_never_returned_to():
         check(answer, solve(mdp, tol=1e-5, method="gs"), 1e-6)
 
 
-def test_auto_factorises_small_models_with_long_paths():
-    mdp = corridor(3000)
+def test_auto_does_not_change_policies_state_by_state():
+    """Where the first action leads away every state looks fine until the next one has changed: a policy for each."""
+
+    def back_first(S, gamma):
+        mdp = corridor(S, gamma)
+        return MDP(mdp.P[np.arange(2 * S) ^ 1], mdp.r, gamma)
+
+    mdp = back_first(4000, 0.999)
     assert not _sparse.compiled(mdp)
+    answer = solve(mdp, tol=1e-6)
+    assert (answer.method, answer.iterations) == ("gs", 1)
+    assert "long paths" in answer.reason
+    assert solve(back_first(200, 0.9), tol=1e-6, method="pi").iterations > 100
+
+
+@pytest.mark.parametrize("n", [120, 24])
+def test_auto_sees_a_plane(n):
+    """A torus: paths of n steps. In the small one the ways are short."""
+    S = n * n
+    i, j = np.divmod(np.arange(S), n)
+    to = np.stack([(i + x) % n * n + (j + y) % n for x, y in ((1, 0), (0, 1), (-1, 0), (0, -1))], 1)
+    P = sp.csr_array((np.ones(4 * S), to.ravel(), np.arange(4 * S + 1)), shape=(4 * S, S))
+    assert _gauss_seidel.long_paths(MDP(P, np.zeros((S, 4)), 0.9)) == (n == 120)
+
+
+def test_auto_factorises_small_models_with_long_paths():
+    mdp = corridor(900)
     answer = solve(mdp, tol=1e-6)
     assert answer.method == "pi"
     assert "long paths" in answer.reason
