@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from mdptk import run
-from mdptk.algorithms.policy_gradient.sampled_rebel import REGRET, SampledREBEL
+from mdptk.algorithms.policy_gradient.sampled_rebel import AGNOSTIC, REGRET, SampledREBEL, average_missed, average_root
 from mdptk.core.bandits import BernoulliBandit
 from tests.algorithms.policy_gradient.episodes import softmax
 
@@ -51,4 +51,12 @@ def test_it_learns_and_the_statement_notices_a_wrong_sign():
     good = run(SampledREBEL(), arms, 64, repeats=4)
     assert good["gap"][:, -1].max() < 0.05
     assert REGRET.check(good).ok
+    assert AGNOSTIC.check(good).ok
     assert not REGRET.check(run(Backwards(), arms, 64)).ok
+    assert (average_missed.values(good) <= average_root.values(good) + 1e-12).all()
+
+
+def test_what_is_missed_can_be_all_of_the_error():
+    """Two arms: chi-square and the error on pairs say no more than what is missed."""
+    result = run(SampledREBEL(N=1), BernoulliBandit([0.2, 0.9]), 1)
+    np.testing.assert_allclose(average_root.values(result), abs(average_missed.values(result)), rtol=1e-12)
