@@ -89,3 +89,15 @@ def ridge(J: Any, y: Any, damping: Any) -> Any:
 def features(S: int, n: int | None) -> Any:
     """One-hot features, (S, S), or `n` fixed random ones, (S, n), of norm about one."""
     return np.eye(S) if n is None else np.random.default_rng(0).normal(size=(S, n)) / np.sqrt(n)
+
+
+def coefficients(x: Any, n: int | None) -> Any:
+    r""":math:`\Phi\Phi^\top x` for ``x[..., i]`` and Phi the `features`: a change of a table, if it has to be linear.
+
+    A step that would add x to a table adds :math:`\Phi^\top x` to the n coefficients of a linear function, and this to
+    its values; with a table (n None) it is x.
+    """
+    if n is None:
+        return x
+    Phi = features(x.shape[-1], n)
+    return (x @ Phi) @ Phi.T

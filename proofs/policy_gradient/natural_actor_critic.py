@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from sympy import Expr, Symbol, log, summation
 
-from mdptk.algorithms.policy_gradient.natural_actor_critic import critic_bias
+from mdptk.algorithms.policy_gradient.natural_actor_critic import average_span, critic_bias
 from mdptk.theory.symbols import A, H, eta, t
 from proofs.vocabulary import same
 
@@ -24,4 +24,9 @@ def regret_lemma() -> Expr:
     return (summation(hedge, (k, 1, H)) / t).expand().factor(deep=False).expand() + critic_bias
 
 
-PROVES = {"regret lemma": regret_lemma}
+def with_features() -> Expr:
+    """The same with the ranges as they are: (H) for numbers in intervals of lengths c_k has sum_k c_k^2 for t c^2."""
+    return H * log(A) / (eta * t) + eta / 8 * average_span + critic_bias
+
+
+PROVES = {"regret lemma": regret_lemma, "regret lemma with features": with_features}

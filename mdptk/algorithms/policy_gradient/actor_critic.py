@@ -9,9 +9,12 @@ r"""The actor-critic on two time scales: one episode, one temporal difference, t
 
    \delta_h = r_h + v_{t,h+1}(s_{h+1}) - v_{t,h}(s_h),
 
-from uniform policies and a critic of zero. The actor believes its critic about everything beyond one step, so its
-gradient is as wrong as the critic is: that is an identity, and the bound beside it. So the actor's steps shrink faster,
-and to the critic the policy stands still more and more. How fast the gradient falls is known up to constants only.
+from uniform policies and a critic of zero. With n features :math:`\phi(s)` in place of a table the temporal differences
+move the coefficients of :math:`v_h = \langle w_h, \phi \rangle`. The actor believes its critic about everything beyond
+one step, so its gradient is as wrong as the critic is: that is an identity, and the bound beside it; both hold for
+every critic, so what features cannot express is in them. The actor's steps shrink faster, and to the critic the policy
+stands still more and more. How fast the gradient falls is known up to constants only, for a table; with features it
+falls to their bias.
 
 Proof: ``proofs/policy_gradient/critic.py``.
 
@@ -28,12 +31,14 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mdptk.core.algorithm import Learner, Measure, Positive, Range
 from mdptk.core.estimators import score_gradient, td_errors, visit_means
 from mdptk.core.exact import softmax
+from mdptk.core.networks import coefficients
 from mdptk.core.oracles import Episodic
-from mdptk.theory import Asymptotic, Cite, Theorem
+from mdptk.theory import Assumption, Asymptotic, Cite, Theorem
 from mdptk.theory.stock import unit_rewards
 from mdptk.theory.stock_sampled import BIAS_BOUND, BIAS_FORMULA, MEASURES, average_square, critic_measure
 from mdptk.theory.symbols import t
@@ -50,7 +55,10 @@ class State(NamedTuple):
 RATE = Theorem(
     name="rate of the gradient",
     cite=Cite("wu2020finite", "the rate of the abstract: a sample complexity of order epsilon^-2.5"),
-    assumes=(unit_rewards,),
+    assumes=(
+        unit_rewards,
+        Assumption("a table", lambda alg, problem: None if alg.n is None else f"n = {alg.n} features"),
+    ),
     lhs=average_square,
     rhs=t ** (-2 / 5),
     holds=Asymptotic(-2 / 5),
@@ -61,10 +69,14 @@ RATE = Theorem(
 
 @dataclass(frozen=True)
 class ActorCritic(Learner[Episodic, State]):
-    """One-step actor-critic with first step sizes `eta` of the actor and `beta` of the critic."""
+    """One-step actor-critic with first step sizes `eta` of the actor and `beta` of the critic.
+
+    The critic has `n` fixed random features of the state at each stage, or a table if n is None.
+    """
 
     eta: Positive = 0.5
     beta: Annotated[float, Range(0, 1, "high")] = 0.5
+    n: Annotated[int | None, Range(1, np.inf, "low")] = None
 
     sees: ClassVar[type] = Episodic
     batch: ClassVar[str | int] = 1
@@ -83,5 +95,6 @@ class ActorCritic(Learner[Episodic, State]):
         pi = softmax(theta)
         s, a = oracle.follow(pi, xi)
         delta = td_errors(oracle.rewards(s, a), v[jnp.arange(oracle.H + 1), s])
-        v = v.at[:-1].add(self.beta * (t + 1) ** -0.4 * visit_means(delta, s, oracle.S))
+        change = coefficients(visit_means(delta, s, oracle.S), self.n)
+        v = v.at[:-1].add(self.beta * (t + 1) ** -0.4 * change)
         return State(theta + self.eta * (t + 1) ** -0.6 * score_gradient(pi, s, a, delta), v, t + 1)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mdptk import MDP, run
-from mdptk.algorithms.policy_gradient.actor_critic import ActorCritic
+from mdptk import MDP, AssumptionViolated, run
+from mdptk.algorithms.policy_gradient.actor_critic import RATE, ActorCritic
 from mdptk.core import exact
 from mdptk.core.estimators import bootstrap_bias
-from mdptk.problems.teaching import coin
-from mdptk.theory.stock_sampled import BIAS_FORMULA
+from mdptk.core.networks import features
+from mdptk.problems.teaching import coin, two_state
+from mdptk.testing import check_exact_statement
+from mdptk.theory.stock_sampled import BIAS_BOUND, BIAS_FORMULA
 from tests.algorithms.policy_gradient.episodes import add_score, roll, softmax
 
 
@@ -29,6 +31,35 @@ def reference(alg, oracle, xis):
         out["theta"].append(theta)
         out["v"].append(v)
     return {k: np.array(x) for k, x in out.items()}
+
+
+def linear(alg, oracle, xis):
+    """The same with coefficients of features in place of a table of values."""
+    H, S, _ = oracle.r.shape
+    phi, theta, w = features(S, alg.n), np.zeros(oracle.r.shape), np.zeros((H, alg.n))
+    out = {"theta": [theta], "v": [np.zeros((H + 1, S))]}
+    for t, (u,) in enumerate(xis):
+        pi, theta, v, w = softmax(theta), theta.copy(), out["v"][-1], w.copy()
+        s, a, r = roll(oracle, pi, u)
+        for h in range(H):
+            delta = r[h] + v[h + 1, s[h + 1]] - v[h, s[h]]
+            w[h] += alg.beta / (t + 1) ** 0.4 * delta * phi[s[h]]
+            add_score(theta, pi, h, s[h], a[h], alg.eta / (t + 1) ** 0.6 * delta)
+        out["theta"].append(theta)
+        out["v"].append(np.append(w @ phi.T, np.zeros((1, S)), axis=0))
+    return {k: np.array(x) for k, x in out.items()}
+
+
+def test_with_features_the_bias_is_that_of_what_they_cannot_say():
+    problem, alg = two_state().episodic(4), ActorCritic(n=1)
+    check_exact_statement(alg, {"two_state": problem}, linear)
+    result = run(alg, problem, 256, repeats=2)
+    assert BIAS_FORMULA.check(result).ok
+    assert BIAS_BOUND.check(result).ok
+    assert result["critic"][:, -1, 2].min() > 0.1
+    assert RATE.check(run(ActorCritic(), problem, 64)).word == "reported"
+    with pytest.raises(AssumptionViolated, match="a table: n = 1 features"):
+        RATE.check(result)
 
 
 def test_the_bound_on_the_bias_is_attained():
