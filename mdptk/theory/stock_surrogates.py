@@ -14,8 +14,8 @@ from mdptk.core import exact
 from mdptk.core.models import Array
 from mdptk.core.run import Run
 from mdptk.core.surrogates import SMALLEST, promised
-from mdptk.theory.quantity import EPS, Quantity
-from mdptk.theory.stock import batch_first, before, gain, policy, unit_rewards, value_rounding
+from mdptk.theory.quantity import EPS, Quantity, initial
+from mdptk.theory.stock import batch_first, before, gain, policy, policy_error, unit_rewards, value_rounding
 from mdptk.theory.stock_policy import advantage_before, least_value_gain
 from mdptk.theory.theorem import Cite, Start, Theorem
 
@@ -79,6 +79,34 @@ def _paid_rounding(run: Run) -> Array:
     return (d * (2 * off + 8 * value_rounding(run))).sum(-1) / (1 - run.problem.gamma)
 
 
+def _off(run: Run) -> Array:
+    """What rounding may put an advantage of the new policy off by, (repeats, records, S)."""
+    return 4 * value_rounding(run) + (rounding(run) * abs(advantage_before(run))).sum(-1)
+
+
+def _shrunk(run: Run) -> Array:
+    """The product of ``1 - (1 - gamma) c``; c from what is certain of both parts, 1 where there is nothing to gain."""
+    off, best = _off(run), advantage_before(run).max(-1)
+    got = (advantage_before(run) * (policy(run) - before(policy(run)))).sum(-1)
+    nothing = best <= off
+    share = np.where(nothing, 1.0, np.maximum(got - off, 0) / np.where(nothing, 1.0, best + off)).min(-1)
+    factor = 1 - (1 - run.problem.gamma) * share
+    return np.cumprod(np.where(np.arange(factor.shape[1]) > 0, factor, 1.0), axis=1)
+
+
+shrunk = Quantity(
+    "shrunk",
+    _shrunk,
+    latex=r"{\textstyle\prod_{k<%t}} \big(1 - (1-\gamma) c_k\big)",
+    rounding=lambda run: 16 * EPS * run.t,
+)
+error_left = Quantity(
+    "error_left",
+    lambda run: policy_error.values(run),
+    latex=r"\|V^* - V^{\pi_{%t}}\|_\infty,\; c_k = \min_s \frac{\langle A^{\pi_k}, \pi_{k+1}\rangle(s)}"
+    r"{\max_a A^{\pi_k}(s, a)}",
+    rounding=lambda run: policy_error.error(run) + np.nancumsum(_off(run).max(-1), axis=1),
+)
 gained = gain(rounding)
 paid_drift = Quantity(
     "paid_drift",
@@ -135,6 +163,23 @@ def drift_is_gained(drift: str, proof: str, starts: Start) -> Theorem:
         rhs=paid_drift,
         relation=">=",
         silent="if nothing moves both sides are zero",
+        proof=proof,
+        starts=starts,
+    )
+
+
+def contraction_by_shares(drift: str, proof: str, starts: Start) -> Theorem:
+    """The error shrinks by the share that a step realises of what there is to gain to first order."""
+    return Theorem(
+        name="contraction by shares",
+        cite=Cite(KUBA, f"Theorem 3.6, convergence, which has no rate; here one by what steps realise, for {drift}"),
+        reason="derived in proofs/ for ascent that need not reach the maximum; the shares are measured, since without "
+        "an assumption they have no lower bound: they tend to zero where the policy becomes deterministic",
+        assumes=(unit_rewards,),
+        consecutive=True,
+        lhs=error_left,
+        rhs=shrunk * initial(policy_error),
+        silent="a run that never moves has no share in anything",
         proof=proof,
         starts=starts,
     )

@@ -7,9 +7,12 @@ zero at rho = 1; E_pi [rho A] = <p, A^pi>, E_pi A^pi = 0. (PDL) V^p(s) - V^pi(s)
 
 from __future__ import annotations
 
-from sympy import Expr, Integer, Symbol
+from sympy import Expr, Integer, Symbol, symbols
 
-from mdptk.theory.stock_surrogates import paid_drift, surrogate_gain
+from mdptk.theory import initial
+from mdptk.theory.stock import policy_error
+from mdptk.theory.stock_surrogates import paid_drift, shrunk, surrogate_gain
+from mdptk.theory.symbols import gamma
 from proofs.vocabulary import same
 
 
@@ -33,6 +36,18 @@ def gain() -> Expr:
     return paid_drift + 0
 
 
+def contraction() -> Expr:
+    """T V^pi - V^pi = max_a A^pi >= 0, and V^p >= V^pi + <p, A^pi> by (PDL), all states having <p, A^pi> >= 0.
+
+    So V* - V^p <= V* - V^pi - c (T V^pi - V^pi) = (1 - c) (V* - V^pi) + c (T V* - T V^pi), and T contracts by gamma.
+    """
+    v, tv, star, c = symbols("V TV star c")
+    assert same(star - v - c * (tv - v), (1 - c) * (star - v) + c * (star - tv))
+    error = Symbol("error", nonnegative=True)
+    assert same((1 - c) * error + c * gamma * error, (1 - (1 - gamma) * c) * error)  # one step; then by induction
+    return shrunk * initial(policy_error)
+
+
 def pessimism() -> Expr:
     """The surrogate, the first-order gain less the drift, is not negative where pi goes."""
     drift = surrogate_gain - Symbol("surrogate", nonnegative=True)  # at most what it is at surrogate = 0
@@ -44,6 +59,7 @@ def pessimism() -> Expr:
 PROVES = {
     "monotone improvement": monotone,
     "improvement by the drift": gain,
+    "contraction by shares": contraction,
     "surrogate ascent": ascent,
     "pessimistic surrogate": pessimism,
 }

@@ -35,6 +35,7 @@ from mdptk.core.models import MDP, Array
 from mdptk.core.surrogates import Discovered, ascend
 from mdptk.theory import Cite, Start, Theorem
 from mdptk.theory.stock_surrogates import (
+    contraction_by_shares,
     drift_is_gained,
     monotone_improvement,
     pessimistic_surrogate,
@@ -55,6 +56,7 @@ PROOF = "policy_gradient/discovered_po"
 DRIFT = "the drift that was discovered"
 MONOTONE = monotone_improvement(DRIFT, PROOF, ANYWHERE)
 GAIN = drift_is_gained(DRIFT, PROOF, ANYWHERE)
+SHARES = contraction_by_shares(DRIFT, PROOF, ANYWHERE)
 PROMISE = surrogate_ascent(Cite(KEY, "the drift function, from the authors' code"), PROOF, ANYWHERE)
 PESSIMISM = pessimistic_surrogate(Cite(KEY, "a drift function is not negative"), PROOF, ANYWHERE)
 
@@ -69,7 +71,7 @@ class DiscoveredPO(Solver[MDP, State]):
     m: Count = 4
 
     sees: ClassVar[type] = MDP
-    theorems: ClassVar[tuple[Theorem, ...]] = (MONOTONE, GAIN, PROMISE, PESSIMISM)
+    theorems: ClassVar[tuple[Theorem, ...]] = (MONOTONE, GAIN, SHARES, PROMISE, PESSIMISM)
 
     @property
     def surrogate(self) -> Discovered:

@@ -35,6 +35,7 @@ from mdptk.core.run import Run, run
 from mdptk.core.surrogates import Clipped, ascend
 from mdptk.theory import Cite, Start, Theorem
 from mdptk.theory.stock_surrogates import (
+    contraction_by_shares,
     drift_is_gained,
     monotone_improvement,
     pessimistic_surrogate,
@@ -56,6 +57,7 @@ PROOF = "policy_gradient/ppo"
 DRIFT = "the drift of clipping"
 MONOTONE = monotone_improvement(DRIFT, PROOF, ANYWHERE)
 GAIN = drift_is_gained(DRIFT, PROOF, ANYWHERE)
+SHARES = contraction_by_shares(DRIFT, PROOF, ANYWHERE)
 PROMISE = surrogate_ascent(Cite(KEY, "equation (7)"), PROOF, ANYWHERE)
 PESSIMISM = pessimistic_surrogate(
     Cite(KEY, "below equation (7): a lower bound on the unclipped objective"), PROOF, ANYWHERE
@@ -84,7 +86,7 @@ class PPO(Solver[MDP, State]):
     m: Count = 4
 
     sees: ClassVar[type] = MDP
-    theorems: ClassVar[tuple[Theorem, ...]] = (MONOTONE, GAIN, PROMISE, PESSIMISM, RATIO)
+    theorems: ClassVar[tuple[Theorem, ...]] = (MONOTONE, GAIN, SHARES, PROMISE, PESSIMISM, RATIO)
 
     @property
     def surrogate(self) -> Clipped:

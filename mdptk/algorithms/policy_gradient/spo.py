@@ -34,6 +34,7 @@ from mdptk.core.run import Run, run
 from mdptk.core.surrogates import Squared, ascend
 from mdptk.theory import Cite, Start, Theorem
 from mdptk.theory.stock_surrogates import (
+    contraction_by_shares,
     drift_is_gained,
     monotone_improvement,
     pessimistic_surrogate,
@@ -55,6 +56,7 @@ PROOF = "policy_gradient/spo"
 DRIFT = "the drift of a parabola"
 MONOTONE = monotone_improvement(DRIFT, PROOF, ANYWHERE)
 GAIN = drift_is_gained(DRIFT, PROOF, ANYWHERE)
+SHARES = contraction_by_shares(DRIFT, PROOF, ANYWHERE)
 PROMISE = surrogate_ascent(Cite(KEY, "the objective"), PROOF, ANYWHERE)
 PESSIMISM = pessimistic_surrogate(Cite(KEY, "the objective is the surrogate less a penalty"), PROOF, ANYWHERE)
 
@@ -82,7 +84,7 @@ class SPO(Solver[MDP, State]):
     m: Count = 4
 
     sees: ClassVar[type] = MDP
-    theorems: ClassVar[tuple[Theorem, ...]] = (MONOTONE, GAIN, PROMISE, PESSIMISM, RATIO)
+    theorems: ClassVar[tuple[Theorem, ...]] = (MONOTONE, GAIN, SHARES, PROMISE, PESSIMISM, RATIO)
 
     @property
     def surrogate(self) -> Squared:
