@@ -1,12 +1,12 @@
 """What variance reduction saves for a general utility: N-VR-PG, TSIVR-PG and plain policy gradient, by trajectories.
 
 An occupancy is to be imitated, as in `mdptk.problems.utilities.imitate_garnet`: neither the visits nor the gradient is
-known, and both come from the same trajectories. Plain policy gradient forgets them after each batch, and the reward that
-it makes of a few is wrong just where their gradient is: a bias, so it ends in a cloud that smaller steps hardly shrink.
-TSIVR-PG (Zhang et al. 2021, recalled) takes a large batch once in a while and corrects it by small ones with importance weights, which a
-truncation of steps keeps in bounds. N-VR-PG (Barakat et al. 2023) corrects forever, from one trajectory a step, and
-normalises steps instead. Each method has the better of two step sizes. Those of N-VR-PG fall as its theorem says, the
-others are constant.
+known, and both come from the same trajectories. Plain policy gradient forgets them after each batch, and the reward
+that it makes of a few is wrong just where their gradient is: a bias, so it ends in a cloud that smaller steps hardly
+shrink. TSIVR-PG (Zhang et al. 2021, recalled) takes a large batch once in a while and corrects it by small ones with
+importance weights, which a truncation of steps keeps in bounds. N-VR-PG (Barakat et al. 2023) corrects forever, from
+one trajectory a step, and normalises steps instead. Each method has the better of two step sizes. Those of N-VR-PG fall
+as its theorem says, the others are constant.
 """
 
 from __future__ import annotations
