@@ -105,12 +105,12 @@ REGRET = Theorem(
 )
 AGNOSTIC = Theorem(
     name="regret by the error of the regression",
-    cite=Cite("gao2024rebel", "Theorem 1 in substance: concentrability and the mean square error on pairs"),
+    cite=Cite("gao2024rebel", "Theorem 1 in substance, recalled: concentrability and the mean square error on pairs"),
     reason="derived in proofs/; the paper's own constants were not at hand, and its coefficient is a bound on this one",
     lhs=average_gap,
     rhs=log(A) / (eta * t) + eta / 8 * average_span + average_root,
-    silent="a direction of zero has all rewards wrong, and a policy that goes astray no longer covers the best arm; the "
-    "statement above is the sharp one",
+    silent="a direction of zero has all rewards wrong, and a policy that goes astray no longer covers the best arm: the "
+    "statement above is sharper",
     proof="policy_gradient/sampled_rebel",
 )
 
