@@ -78,6 +78,7 @@ SHOWN = (
     "hidden_garnet",
     "hidden_hazards",
     "moving_wall",
+    "moving_wall_and_stops",
     "one_reservoir",
 )
 COMPILED = 5

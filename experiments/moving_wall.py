@@ -11,8 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 from mdptk import run
-from mdptk.algorithms.control.coco_m import COCOM, regret
+from mdptk.algorithms.control.coco_m import COCOM
 from mdptk.problems.control import moving_wall
+from mdptk.theory.stock_control import regret
 
 HORIZONS = {"smoke": (128, 256, 512), "paper": (128, 256, 512, 1024, 2048, 4096, 8192)}
 panels = 2

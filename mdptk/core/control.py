@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from mdptk.core.errors import InvalidModel
+from mdptk.core.errors import Infeasible, InvalidModel
 from mdptk.core.models import Array, _frozen, _set
+
+TIGHT = {"tol_gap_abs": 1e-11, "tol_gap_rel": 1e-11, "tol_feas": 1e-11}  # of a projection
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,8 +19,9 @@ class OnlineControl:
     r"""A linear system :math:`x_{t+1} = F x_t + G u_t + w_t` from zero, with costs and limits that an adversary chose.
 
     In step t it costs :math:`\tfrac12 q_t (\|x_t\|^2 + \|u_t\|^2)`, and :math:`e \cdot x_t` must not exceed
-    :math:`\ell_t`. Controllers are :math:`u_t = -K x_t + \sum_{i \le h} M_i w_{t-i}`, with parameters
-    ``M[i, :, :]`` of Frobenius norm at most `radius`, and a K that brings the state to zero in finitely many steps.
+    :math:`\ell_t`, which is known afterwards. Known before, and the same in every step, are static constraints,
+    :math:`D (x_t, u_t) \leq b`. Controllers are :math:`u_t = -K x_t + \sum_{i \le h} M_i w_{t-i}`, with parameters
+    ``M[i, :, :]`` of Frobenius norm at most `radius`, and a K that brings the state to zero in finitely many stepsilon.
 
     Parameters
     ----------
@@ -35,6 +38,8 @@ class OnlineControl:
         Number of disturbances that a controller remembers.
     radius
         Bound on the norm of its parameters.
+    D, b
+        Static constraints, (j, n + d) and (j,): none if not given.
     """
 
     F: Any
@@ -46,12 +51,16 @@ class OnlineControl:
     limit: Any
     h: int = 3
     radius: float = 2.0
+    D: Any = None
+    b: Any = None
 
     def __post_init__(self) -> None:
         for name in ("F", "G", "K", "w", "q", "e", "limit"):
             _set(self, **{name: _frozen(getattr(self, name), name)})
         n, d = self.G.shape
-        wanted = {"F": (n, n), "K": (d, n), "w": (len(self.w), n), "e": (n,)}
+        _set(self, D=_frozen(np.zeros((0, n + d)) if self.D is None else self.D, "D"))
+        _set(self, b=_frozen(np.zeros(0) if self.b is None else self.b, "b"))
+        wanted = {"F": (n, n), "K": (d, n), "w": (len(self.w), n), "e": (n,), "D": (len(self.b), n + d)}
         wanted |= {"q": (len(self.w),), "limit": (len(self.w),)}
         for name, shape in wanted.items():
             if getattr(self, name).shape != shape:
@@ -74,7 +83,7 @@ class OnlineControl:
 
     @property
     def T(self) -> int:
-        """Number of steps."""
+        """Number of stepsilon."""
         return len(self.w)
 
     @cached_property
@@ -98,8 +107,83 @@ class OnlineControl:
         u0, U = -x0 @ self.K.T, Phi[n:] - np.einsum("ij,tjm->tim", self.K, X)
         return np.concatenate([x0, u0], 1), np.concatenate([X, U], 1)
 
+    def room(self, z: Array) -> float:
+        """What a state and input (n + d,) leave of the static constraint that they come closest to; 0 without any."""
+        return float((self.b - self.D @ z).min()) if len(self.b) else 0.0
+
+    @property
+    def W(self) -> float:
+        """The largest disturbance in one coordinate, which a controller knows: static constraints hold up to it."""
+        return float(abs(self.w).max(initial=0.0))
+
+    @cached_property
+    def pulses(self) -> tuple[Array, Array]:
+        """What D (x, u) answers to a unit of w, 1 .. n + h steps later, lags first: (j, l), and (j, l, h * d * n)."""
+        n, L = self.S, self.S + self.h + 1
+        answers = []
+        for i in range(n):
+            w = np.zeros((L, n))
+            w[0, i] = 1.0
+            answers.append(replace(self, w=w, q=np.ones(L), limit=np.zeros(L)).response)
+        there, move = (np.stack([x[part][1:] for x in answers], 1) for part in (0, 1))  # (l, n, n + d, ...)
+        there, move = there.reshape(-1, there.shape[2]), move.reshape(-1, *move.shape[2:])
+        return np.einsum("jz,lz->jl", self.D, there), np.einsum("jz,lzm->jlm", self.D, move)
+
+    def worst(self, M: Array) -> Array:
+        """By how much constant parameters exceed each static constraint under the worst disturbances up to W, (j,)."""
+        there, move = self.pulses
+        return self.W * abs(there + move @ M).sum(-1) - self.b
+
+    def worst_of(self, M: Any) -> list[Any]:
+        """The same of a cvxpy variable: convex expressions."""
+        import cvxpy as cp
+
+        rows = zip(*self.pulses, self.b, strict=True)
+        return [self.W * cp.norm1(one + more @ M) - b for one, more, b in rows]
+
+    @cached_property
+    def reach(self) -> Array:
+        """How much the k + 1st last parameters, off by a unit of norm, move each static constraint: at most (j, n)."""
+        n, out, power = self.S, [], np.eye(self.S)
+        for _ in range(n):
+            out.append(np.linalg.norm(self.D @ np.concatenate([power, -self.K @ power]) @ self.G, axis=-1))
+            power = (self.F - self.G @ self.K) @ power
+        return self.W * np.sqrt(self.h * n) * np.stack(out, -1)
+
+    def nearest(self, M: Array, epsilon: float = 0.0) -> Array:
+        """The nearest parameters in the ball of the radius that keep `epsilon` from static constraints, at worst.
+
+        Raises
+        ------
+        Infeasible
+            If there are none.
+        """
+        scaled = M * min(1.0, self.radius / max(float(np.linalg.norm(M)), 1e-300))
+        if not len(self.b) or self.worst(scaled).max() <= -epsilon:
+            return scaled  # nearest in the ball, and allowed
+        program, x, to, spare = self._program
+        to.value, spare.value = M, np.array(epsilon)
+        program.solve(solver="CLARABEL", **TIGHT)
+        if x.value is None:
+            raise Infeasible(
+                f"no parameters of norm {self.radius:g} keep epsilon = {epsilon:g} from the static constraints of "
+                f"{self!r} under disturbances up to {self.W:.6g}: worst(0) = {self.worst(0 * M).tolist()}"
+            )
+        return np.asarray(x.value)
+
+    @cached_property
+    def _program(self) -> tuple[Any, Any, Any, Any]:
+        """The projection as a program, and its variable and parameters."""
+        import cvxpy as cp
+
+        n = self.pulses[1].shape[-1]
+        x, to, spare = cp.Variable(n), cp.Parameter(n), cp.Parameter()
+        rules = [cp.norm(x) <= self.radius, *(left + spare <= 0 for left in self.worst_of(x))]
+        return cp.Problem(cp.Minimize(cp.sum_squares(x - to)), rules), x, to, spare
+
     def __repr__(self) -> str:
-        return f"OnlineControl(n={self.S}, d={self.A}, T={self.T}, h={self.h})"
+        static = f", static={len(self.b)}" if len(self.b) else ""
+        return f"OnlineControl(n={self.S}, d={self.A}, T={self.T}, h={self.h}{static})"
 
 
 @dataclass(frozen=True, eq=False)

@@ -65,6 +65,8 @@ PARTS: dict[type, dict[str, Part]] = {
         "e": Part(),
         "limit": Part(),
         "radius": POSITIVE,
+        "D": Part(what="fixed"),
+        "b": Part(),
     },
     Dispatch: {
         "inflow": Part("kt", 0.0),

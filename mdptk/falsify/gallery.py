@@ -160,14 +160,20 @@ def system(name: str, w: Array, limit: Array, h: int = 2) -> Instance:
 
 
 def systems() -> Iterator[tuple[str, Instance]]:
-    """Nothing happens; a push at every step, under a limit that is far, or just where the feedback alone comes."""
-    for name, (F, _, _) in SYSTEMS.items():
+    """Nothing happens; a push at every step, under a limit that is far, or just where the feedback alone comes.
+
+    Then between stops a little beyond that, for the worst pushes, and with a push to and fro.
+    """
+    for name, (F, _, K) in SYSTEMS.items():
         n = len(F)
         yield f"{name}, at rest", system(name, np.zeros((LONG, n)), np.ones(LONG))
         pushed = system(name, np.full((LONG, n), 0.5), np.full(LONG, 1e3))
         yield f"{name}, pushed", pushed
         there = pushed.model().response[0][:, :n].sum(1)
         yield f"{name}, pushed to the limit", pushed.having(limit=there)
+        rows = np.concatenate([np.eye(n, n + len(K)), -np.eye(n, n + len(K))])  # the state between stops
+        stopped = pushed.having(D=rows, b=np.zeros(2 * n)).model()
+        yield f"{name}, between stops", pushed.having(D=rows, b=0.1 + stopped.worst(np.zeros(stopped.h * len(K) * n)))
         yield f"{name}, pushed to and fro", system(name, np.resize([[1.0] * n, [-1.0] * n], (LONG, n)), np.ones(LONG))
 
 

@@ -349,7 +349,7 @@ def copy_strategy(rng: Rng, x: Instance, size: float) -> Instance:
 
 def move_more(rng: Rng, x: Instance, size: float) -> Instance:
     """One of the arrays in `more`: a small step in proportion, one entry becomes another one, 0 or 1, or a row anew."""
-    names = [name for name in x.more if PARTS[x.kind][name].what != "fixed"]
+    names = [name for name, a in x.more.items() if a.size and PARTS[x.kind][name].what != "fixed"]
     name = names[rng.integers(len(names))]
     part, a = PARTS[x.kind][name], x.more[name]
     if part.what == "rows":

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 from pathlib import Path
 
+STATIC = {"D", "b"}  # constraints that not every control problem has
 KERNEL = {"P"}, {"P_data", "P_indices", "P_indptr", "P_shape"}  # dense, CSR
 # the arrays of each kind besides its kernel: those it has, those it may have
 ARRAYS = {
@@ -58,7 +59,7 @@ ARRAYS = {
     "MatrixGame": ({"R"}, set()),
     "BernoulliBandit": ({"means"}, set()),
     **{
-        kind.__name__: (set(parts), set())
+        kind.__name__: (set(parts) - STATIC, set(parts) & STATIC)
         if kind in CONTINUOUS
         else ({"r", "gamma", "rho", *parts}, {"grid", "arrows"})
         for kind, parts in PARTS.items()

@@ -7,6 +7,19 @@ from dataclasses import replace
 import numpy as np
 
 from mdptk.core.control import Dispatch, OnlineControl
+from mdptk.core.models import Array
+
+KNOWN = np.array([[0.1, 0.0], [-0.5, -0.2], [-0.3, -0.2]]).ravel()  # parameters that never touch the wall
+
+
+def _beside_wall(w: Array) -> OnlineControl:
+    """The cart under disturbances w, and a wall where `KNOWN` would be, and a little further."""
+    t = np.arange(len(w))
+    q = 1 + 0.5 * np.sin(t / 50)
+    free = OnlineControl([[1, 1], [0, 1]], [[0], [1]], [[1, 2]], w, q, [1, 0], np.full(len(w), np.float64(1e3)))
+    there, move = free.response
+    position = there[:, 0] + move[:, 0] @ KNOWN
+    return replace(free, limit=position + 0.05 * (1 + np.sin(t / 7)))
 
 
 def moving_wall(T: int = 256) -> OnlineControl:
@@ -29,13 +42,37 @@ def moving_wall(T: int = 256) -> OnlineControl:
     OnlineControl(n=2, d=1, T=256, h=3)
     """
     rng, t = np.random.default_rng(0), np.arange(T)
-    w = np.stack([0.3 * np.sin(t / 5), 0.3 * np.cos(t / 3)], 1) + rng.uniform(-0.2, 0.2, (T, 2))
-    q = 1 + 0.5 * np.sin(t / 50)
-    free = OnlineControl([[1, 1], [0, 1]], [[0], [1]], [[1, 2]], w, q, [1, 0], np.full(T, np.float64(1e3)))
-    there, move = free.response
-    known = np.array([[0.1, 0.0], [-0.5, -0.2], [-0.3, -0.2]]).ravel()
-    position = there[:, 0] + move[:, 0] @ known
-    return replace(free, limit=position + 0.05 * (1 + np.sin(t / 7)))
+    return _beside_wall(np.stack([0.3 * np.sin(t / 5), 0.3 * np.cos(t / 3)], 1) + rng.uniform(-0.2, 0.2, (T, 2)))
+
+
+def moving_wall_and_stops(T: int = 128) -> OnlineControl:
+    r"""The cart beside its wall, on a rail that ends on both sides, with a motor that pushes only so hard.
+
+    These are static constraints on position and input, known beforehand. They are where the controller that never
+    touches the wall would come under the worst disturbances, and a little further. And the worst come: a gust every
+    16 steps, in the order that makes the motor of that controller push hardest.
+
+    Source: after the static constraints of Liu, Yang and Ying [liu2023online]; the numbers are ours.
+
+    Parameters
+    ----------
+    T
+        Number of steps.
+
+    Examples
+    --------
+    >>> moving_wall_and_stops()
+    OnlineControl(n=2, d=1, T=128, h=3, static=4)
+    """
+    D = np.array([[1.0, 0, 0], [-1, 0, 0], [0, 0, 1], [0, 0, -1]])
+    calm = replace(moving_wall(T), D=D, b=np.zeros(4))
+    there, move = calm.pulses
+    gust = calm.W * np.sign(there[3] + move[3] @ KNOWN).reshape(-1, calm.S)[::-1]  # what is answered last comes first
+    w = calm.w.copy()
+    for t in range(20, T - len(gust), 16):
+        w[t : t + len(gust)] = gust
+    stops = replace(_beside_wall(w), D=D, b=np.zeros(4))
+    return replace(stops, b=stops.worst(KNOWN) + 0.1)
 
 
 def one_reservoir(scenarios: int = 6, T: int = 5) -> Dispatch:

@@ -2,12 +2,17 @@ r"""COCO-M: online control under constraints that change, by gradient steps with
 
 .. math::
 
-   M_{t+1} = \Pi_{\|M\| \leq R}\big(M_t - \eta\,(\nabla f_t(M_t) + Q_t \nabla g_t^+(M_t))\big), \qquad
+   M_{t+1} = \Pi_\Omega\big(M_t - \eta\,(\nabla f_t(M_t) + Q_t \nabla g_t^+(M_t))\big), \qquad
    Q_{t+1} = Q_t + \eta_q\, g_t^+(M_t), \qquad u_t = -K x_t + \sum_{i \leq h} M_{t,i} w_{t-i},
 
 where :math:`f_t(M)` and :math:`g_t(M)` are the cost and the excess that step t would have had under the parameters M
 all along. They are convex in M, for state and input are affine in it; what really happens depends on the last
 parameters, too: a loss with memory. The queue makes what was violated before more expensive, and never forgets.
+:math:`\Omega` are the parameters of norm at most R that keep :math:`\epsilon` from the static constraints, if they stay
+for ever and whatever the disturbances do; so what is known beforehand is not learned by violating it. Parameters that
+change can move a constraint by no more than their drift, and a buffer :math:`\epsilon` above that keeps it. A queue
+that has grown makes long steps, with a drift that no buffer covers: then each of the parameters would have kept to a
+constraint that their sequence violates.
 
 The statement is an inequality of each run: regret and the square of the violation together are at most what gradient
 descent leaves, and what the memory adds. No constants of the system enter, for all that happened is on the right side.
@@ -28,19 +33,29 @@ Figure: ``mdptk reproduce moving_wall``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from sympy import Symbol
 
-from mdptk.core.algorithm import Positive, Solver
+from mdptk.core.algorithm import NonNegative, Positive, Solver
 from mdptk.core.control import OnlineControl
 from mdptk.core.errors import MdptkError
 from mdptk.core.models import Array
-from mdptk.core.run import Run
-from mdptk.theory import Cite, Quantity, Theorem
-from mdptk.theory.quantity import EPS
+from mdptk.theory import Cite, Theorem
+from mdptk.theory.stock_control import (
+    drift,
+    far,
+    hard,
+    hard_square,
+    memory,
+    queue,
+    regret,
+    room,
+    slope_square,
+    spare,
+    static,
+)
 from mdptk.theory.symbols import eta
 
 
@@ -57,69 +72,12 @@ class State(NamedTuple):
     touched: float  # sum of the true excesses [e x_k - limit_k]_+
     hard_square: float  # sum of g_k^+(M_k)^2
     slope_square: float  # sum of |grad f_k + Q_k grad g_k^+|^2
+    room: float  # the least that was left of a static constraint, at first what is at rest
+    drift: float  # the most that changing parameters can have moved one
+    last: Array  # (n, h * d * n): the last parameters
 
 
-@lru_cache(maxsize=16)
-def best_parameters(problem: OnlineControl) -> Array:
-    """The cheapest constant parameters that never touch the limit, (h * d * n,); within 1e-9 of it by a solver."""
-    import cvxpy as cp
-
-    there, move = problem.response
-    n, w = problem.S, np.sqrt(problem.q / 2)[:, None]
-    M = cp.Variable(move.shape[-1])
-    cost = cp.sum_squares((w * there).ravel() + (w[..., None] * move).reshape(-1, move.shape[-1]) @ M)
-    position, shift = there[:, :n] @ problem.e, np.einsum("tim,i->tm", move[:, :n], problem.e)
-    rules = [position + shift @ M <= problem.limit, cp.norm(M) <= problem.radius]
-    cp.Problem(cp.Minimize(cost / problem.T), rules).solve(solver="CLARABEL")
-    if M.value is None:
-        raise MdptkError(f"no constant parameters of norm {problem.radius} keep to the limits of {problem!r}")
-    return np.asarray(M.value)
-
-
-def _of_best(run: Run, part: Any) -> Array:
-    """A sum over the steps before each record, for the best parameters."""
-    there, move = run.problem.response
-    values = part(there + move @ best_parameters(run.problem))
-    return np.concatenate([[0.0], np.cumsum(values)])[run.t.astype(int)]
-
-
-def _costs(run: Run) -> Array:
-    return _of_best(run, lambda z: run.problem.q / 2 * (z**2).sum(1))
-
-
-def _touch(run: Run) -> Array:
-    """What the best parameters touch the limit by, as a solver leaves it."""
-    return _of_best(run, lambda z: np.maximum(z[:, : run.problem.S] @ run.problem.e - run.problem.limit, 0))
-
-
-def _rounding(run: Run) -> Array:
-    """Of sums of costs; and the touch of the comparator, which the queue prices."""
-    return 64 * EPS * (1 + run.t) * (1 + run["paid"]) + run["Q"] * _touch(run)
-
-
-eta_q = Symbol("eta_q", positive=True)
-regret = Quantity(
-    "regret",
-    lambda run: run["paid"] - _costs(run),
-    latex=r"\textstyle\sum_{k<%t} (c_k - f_k(M^*))",
-    rounding=_rounding,
-)
-memory = Quantity(
-    "memory",
-    lambda run: run["paid"] - run["surrogate"],
-    latex=r"\textstyle\sum_{k<%t} (c_k - f_k(M_k))",
-    rounding=_rounding,
-)
-hard = Quantity("hard", lambda run: run["hard"], latex=r"\textstyle\sum_{k<%t} g_k^+(M_k)")
-hard_square = Quantity("hard_square", lambda run: run["hard_square"], latex=r"\textstyle\sum_{k<%t} g_k^+(M_k)^2")
-slope_square = Quantity(
-    "slope_square",
-    lambda run: run["slope_square"],
-    latex=r"\textstyle\sum_{k<%t} \|\nabla f_k + Q_k \nabla g_k^+\|^2",
-)
-far = Quantity("far", lambda run: (best_parameters(run.problem) ** 2).sum(), latex=r"\|M^*\|^2")
-queue = Quantity("queue", lambda run: run["Q"], latex=r"Q_{%t}")
-
+eta_q, epsilon = Symbol("eta_q", positive=True), Symbol("epsilon", nonnegative=True)
 KEY = "liu2023online"
 OWN = "the paper was not at hand: derived in proofs/, with what happened in the run in place of bounds on it"
 REGRET = Theorem(
@@ -127,7 +85,7 @@ REGRET = Theorem(
     cite=Cite(KEY, "constrained online convex optimisation with memory"),
     lhs=regret + eta_q * hard**2 / 2,
     rhs=far / (2 * eta) + eta * slope_square / 2 + eta_q * hard_square / 2 + memory,
-    reason=OWN + "; the comparator is the best in hindsight for all steps",
+    reason=OWN + "; the comparator is the best in hindsight for all steps, of those in the set that is projected on",
     proof="control/coco_m",
     silent="the sums of a run that stands still are zero",
 )
@@ -141,20 +99,46 @@ QUEUE = Theorem(
     reason=OWN,
     proof="control/coco_m",
 )
+ALLOWED = Theorem(
+    name="parameters keep to the static constraints",
+    cite=Cite(KEY, "the projection for static constraints"),
+    assumes=(static,),
+    lhs=spare,
+    rhs=epsilon,
+    relation=">=",
+    since=0,
+    reason=OWN,
+    proof="control/coco_m",
+    silent="the first parameters keep to them, too; steps without the projection do not",
+)
+STATIC = Theorem(
+    name="static constraints up to the drift",
+    cite=Cite(KEY, "the violation of static constraints"),
+    assumes=(static,),
+    lhs=room,
+    rhs=epsilon - drift,
+    relation=">=",
+    reason=OWN + r"; so a drift below $\epsilon$ leaves none, whatever the disturbances are",
+    proof="control/coco_m",
+    silent="at rest nothing is violated",
+)
 
 
 @dataclass(frozen=True)
 class COCOM(Solver[OnlineControl, State]):
-    """Gradient steps of size `eta` with a queue of step `eta_q`."""
+    """Gradient steps of size `eta` with a queue of step `eta_q`, and a buffer `epsilon` before static constraints."""
 
     eta: Positive = 0.05
     eta_q: Positive = 1.0
+    epsilon: NonNegative = 0.05
 
     sees: ClassVar[type] = OnlineControl
-    theorems: ClassVar[tuple[Theorem, ...]] = (REGRET, QUEUE)
+    theorems: ClassVar[tuple[Theorem, ...]] = (REGRET, QUEUE, ALLOWED, STATIC)
 
     def init(self, problem: OnlineControl) -> State:
-        return State(0, np.zeros(problem.S), np.zeros(problem.response[1].shape[-1]), *[0.0] * 7)
+        M = problem.nearest(np.zeros(problem.response[1].shape[-1]), self.epsilon)
+        rest = problem.room(np.zeros(problem.S + problem.A))
+        return State(0, np.zeros(problem.S), M, *[0.0] * 7, rest, 0.0, np.tile(M, (problem.S, 1)))
 
     def step(self, problem: OnlineControl, state: State) -> State:
         t, n = state.t, problem.S
@@ -166,11 +150,11 @@ class COCOM(Solver[OnlineControl, State]):
         slope = problem.q[t] * z @ move + state.Q * (over > 0) * (problem.e @ move[:n])
         seen = [problem.w[t - i] if t >= i else np.zeros(n) for i in range(1, problem.h + 1)]
         u = -problem.K @ state.x + np.einsum("idn,in->d", state.M.reshape(problem.h, -1, n), np.array(seen))
-        M = state.M - self.eta * slope
+        moved = np.linalg.norm(state.last - state.M, axis=-1)
         return State(
             t=t + 1,
             x=problem.F @ state.x + problem.G @ u + problem.w[t],
-            M=M * min(1.0, problem.radius / max(float(np.linalg.norm(M)), 1e-300)),
+            M=problem.nearest(state.M - self.eta * slope, self.epsilon),
             Q=state.Q + self.eta_q * over,
             paid=state.paid + problem.q[t] / 2 * float(state.x @ state.x + u @ u),
             surrogate=state.surrogate + problem.q[t] / 2 * float(z @ z),
@@ -178,4 +162,7 @@ class COCOM(Solver[OnlineControl, State]):
             touched=state.touched + max(float(problem.e @ state.x - problem.limit[t]), 0.0),
             hard_square=state.hard_square + over**2,
             slope_square=state.slope_square + float(slope @ slope),
+            room=min(state.room, problem.room(np.concatenate([state.x, u]))),
+            drift=max(state.drift, float((problem.reach @ moved).max(initial=0.0))),
+            last=np.concatenate([state.M[None], state.last[:-1]]),
         )

@@ -1,4 +1,7 @@
-"""COCO-M against its pseudo-code in loops; truncated states are exact; the comparator. Exponents are an experiment."""
+"""COCO-M against its pseudo-code in loops; truncated states are exact; the comparator; static constraints.
+
+Exponents are an experiment.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mdptk import run
-from mdptk.algorithms.control.coco_m import COCOM, best_parameters
-from mdptk.core.errors import InvalidModel, MdptkError
-from mdptk.problems.control import moving_wall
+from mdptk import check, run
+from mdptk.algorithms.control.coco_m import COCOM
+from mdptk.core.errors import Infeasible, InvalidModel, MdptkError
+from mdptk.problems.control import KNOWN, moving_wall, moving_wall_and_stops
+from mdptk.theory.stock_control import best_parameters
 
 
 def rollout(problem, M, t):
@@ -23,11 +27,26 @@ def rollout(problem, M, t):
     return x, u
 
 
+def norm_of(problem, k):
+    """|D_j (1, -K) C^k G| of each static constraint, times the most that h disturbances can be."""
+    C, move = problem.F - problem.G @ problem.K, problem.G
+    for _ in range(k):
+        move = C @ move
+    both = np.concatenate([move, -problem.K @ move])
+    return (
+        np.array([np.sqrt(((row @ both) ** 2).sum()) for row in problem.D])
+        * abs(problem.w).max()
+        * np.sqrt(problem.h * problem.S)
+    )
+
+
 def reference(alg, problem, steps):
     """Gradients by rolling out unit parameters: state and input are affine in them."""
-    shape = (problem.h, problem.A, problem.S)
-    M, Q, x, past = np.zeros(shape), 0.0, np.zeros(problem.S), {"paid": 0.0, "hard": 0.0, "touched": 0.0}
-    out = {"M": [], "Q": [], "x": [], "paid": [], "hard": [], "touched": []}
+    shape, n = (problem.h, problem.A, problem.S), problem.S
+    M = problem.nearest(np.zeros(shape).ravel(), alg.epsilon).reshape(shape)
+    Q, x, past, before = 0.0, np.zeros(n), {"paid": 0.0, "hard": 0.0, "touched": 0.0}, [M] * n
+    past["room"], past["drift"] = min(problem.b, default=0.0), 0.0
+    out = {name: [] for name in ("M", "Q", "x", *past)}
     for t in range(steps + 1):
         for name, y in {"M": M.ravel(), "Q": Q, "x": x, **past}.items():
             out[name].append(y)
@@ -42,13 +61,18 @@ def reference(alg, problem, steps):
             dx, du = (y - z for y, z in zip(rollout(problem, M + unit, t), at, strict=True))
             slope[i] = problem.q[t] * (at[0] @ dx + at[1] @ du) + Q * (over > 0) * (problem.e @ dx)
         u = -problem.K @ x + sum(M[i] @ problem.w[t - i - 1] for i in range(problem.h) if t - i - 1 >= 0)
+        past = dict(past)
         past["paid"] += problem.q[t] / 2 * (x @ x + u @ u)
         past["hard"] += over
         past["touched"] += max(problem.e @ x - problem.limit[t], 0.0)
-        past = dict(past)
+        for row, b in zip(problem.D, problem.b, strict=True):
+            past["room"] = min(past["room"], b - row @ np.concatenate([x, u]))
+        moves = [np.linalg.norm(old - M) for old in before]
+        drifts = sum(norm_of(problem, k) * moves[k] for k in range(n))
+        past["drift"] = max(past["drift"], max(drifts, default=0.0))
+        before = [M, *before[:-1]]
         x = problem.F @ x + problem.G @ u + problem.w[t]
-        M = M - alg.eta * slope
-        M = M * min(1.0, problem.radius / max(np.linalg.norm(M), 1e-300))
+        M = problem.nearest((M - alg.eta * slope).ravel(), alg.epsilon).reshape(shape)
         Q = Q + alg.eta_q * over
     return out
 
@@ -79,3 +103,60 @@ def test_what_is_refused():
         replace(problem, q=[1.0])
     with pytest.raises(MdptkError, match="ends after T = 20"):
         run(COCOM(), problem, 21)
+
+
+def test_the_worst_that_constant_parameters_come_to():
+    """It is attained by the disturbances against the signs of the answer, which come in reverse, and by no others."""
+    problem = moving_wall_and_stops(40)
+    rng = np.random.default_rng(3)
+    M, lags = 0.3 * rng.normal(size=(3, 1, 2)), problem.S + problem.h
+    there, move = problem.pulses
+    for j, answer in enumerate((there + move @ M.ravel()).reshape(len(problem.b), lags, -1)):
+        signs = problem.W * np.sign(answer)[::-1]  # w_0 answers lags steps later
+        w = np.concatenate([signs, np.zeros((1, problem.S))])
+        found = problem.D[j] @ np.concatenate(
+            rollout(replace(problem, w=w, q=np.ones(lags + 1), limit=np.ones(lags + 1)), M, lags)
+        )
+        assert found - problem.b[j] == pytest.approx(problem.worst(M.ravel())[j], abs=1e-12)
+    z = np.array([np.concatenate(rollout(problem, M, t)) for t in range(40)])
+    assert (z @ problem.D.T - problem.b <= problem.worst(M.ravel()) + 1e-12).all()
+
+
+def test_the_nearest_allowed_parameters():
+    """A projection is inside, and no point inside is on the far side: <M - P, x - P> <= 0 for all x allowed."""
+    problem, rng = moving_wall_and_stops(40), np.random.default_rng(0)
+    inside = [problem.nearest(x, 0.05) for x in rng.normal(size=(8, 6))]
+    assert max(problem.worst(x).max() for x in inside) <= -0.05 + 1e-9
+    assert any(problem.worst(x).max() > -0.05 - 1e-9 for x in inside)
+    for M in rng.normal(size=(4, 6)):
+        P = problem.nearest(M, 0.05)
+        assert max((M - P) @ (x - P) for x in (*inside, KNOWN)) <= 1e-8
+    np.testing.assert_array_equal(problem.nearest(KNOWN, 0.05), KNOWN)
+
+
+def test_static_constraints_are_kept_where_they_are_known():
+    """The same steps without the projection overrun the stops."""
+    problem = moving_wall_and_stops()
+    kept = run(COCOM(), problem, 128)
+    free = run(COCOM(), replace(problem, b=problem.b + 10), 128)
+    assert kept["room"][0, -1] >= 0 > free["room"][0, -1] - 10
+    assert max(problem.worst(M).max() for M in free["M"][0]) > 0
+    assert {v.theorem.name: v.ok for v in check(kept)} == {th.name: True for th in COCOM.theorems}
+
+
+def test_parameters_that_change_too_fast_overrun_what_each_of_them_keeps_to():
+    """By less than their drift; and steps whose drift is below the buffer cannot."""
+    problem = moving_wall_and_stops(256)
+    fast, slow = run(COCOM(eta=1 / 32), problem, 256), run(COCOM(eta=5e-4), problem, 256)
+    assert max(problem.worst(M).max() for M in fast["M"][0]) <= -0.05 + 1e-9
+    assert fast["room"][0, -1] < -0.1
+    assert slow["drift"][0, -1] < 0.05 < slow["room"][0, -1]
+    assert all(v.ok for result in (fast, slow) for v in check(result))
+
+
+def test_nothing_is_allowed():
+    problem = moving_wall_and_stops(20)
+    with pytest.raises(Infeasible, match=r"no parameters of norm 2 keep epsilon = 5 from the static constraints"):
+        run(COCOM(epsilon=5.0), problem, 1)
+    with pytest.raises(InvalidModel, match=r"D has shape \(1, 2\), expected \(1, 3\)"):
+        replace(problem, D=[[1.0, 0.0]], b=[1.0])
