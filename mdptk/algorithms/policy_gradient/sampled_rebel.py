@@ -109,8 +109,8 @@ AGNOSTIC = Theorem(
     reason="derived in proofs/; the paper's own constants were not at hand, and its coefficient is a bound on this one",
     lhs=average_gap,
     rhs=log(A) / (eta * t) + eta / 8 * average_span + average_root,
-    silent="a direction of zero has all rewards wrong, and a policy that goes astray no longer covers the best arm: the "
-    "statement above is sharper",
+    silent="a direction of zero has all rewards wrong, and a policy that goes astray no longer covers the best arm: "
+    "the statement above is sharper",
     proof="policy_gradient/sampled_rebel",
 )
 
