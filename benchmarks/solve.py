@@ -4,10 +4,10 @@ Everyone is asked for an error of 1e-6. The column "error" is what they really h
 values can be from bounds that mdptk proved at 1e-8. Seconds are medians, without construction of the model and without
 the first run, which compiles. Memory is the peak of a process that reads the arrays of the model, makes the model and
 solves it, as a multiple of the CSR (or dense) arrays; what the process takes after a small model was solved, with its
-libraries and compiled code, is not counted. The floor is the time to read P once; then to go once through all that a
-backup needs: P, r, v, the new v and the actions. The python of the peers is the first argument (`make bench` makes
-their environment); a second one picks models by part of their names, a third one peers by part of "library method",
-several parts with commas between.
+libraries and compiled code, is not counted. Arrays are given to mdptk locked, so that it need not copy them. The floor
+is the time to read P once; then to go once through all that a backup needs: P, r, v, the new v and the actions. The
+python of the peers is the first argument (`make bench` makes their environment); a second one picks models by part of
+their names, a third one peers by part of "library method", several parts with commas between.
 """
 
 from __future__ import annotations
@@ -144,8 +144,15 @@ from mdptk import MDP, solve
 def load(path):
     z = np.load(path)
     S, A = z["r"].shape
-    P = z["dense"] if "dense" in z else sp.csr_array((z["data"], z["indices"], z["indptr"]), shape=(S * A, S))
-    return MDP(P, z["r"], float(z["gamma"]))
+    if "dense" in z:
+        return MDP(z["dense"], z["r"], float(z["gamma"]))
+    parts = [locked(z[name]) for name in ("data", "indices", "indptr")]
+    return MDP(sp.csr_array(tuple(parts), shape=(S * A, S)), z["r"], float(z["gamma"]))
+
+def locked(x):  # what nobody can write to is shared, not copied
+    for part in (x, x.base):
+        part.setflags(write=False)
+    return x
 
 def kilobytes(what):  # ru_maxrss would count the parent
     return int(next(x for x in open("/proc/self/status") if x.startswith(what)).split()[1])
@@ -179,7 +186,7 @@ def timed(command):
 def rows(name, mdp, folder):
     """Rows of the table for one model."""
     model, small, out = (f"{folder}/{name}" for name in ("model.npz", "small.npz", "v.npy"))
-    for path, x in ((model, mdp), (small, garnet(12_000, 3, 4, 0.9) if mdp.sparse else dense(50, 4, 0.9))):
+    for path, x in ((model, mdp), (small, garnet(30_000, 3, 4, 0.9) if mdp.sparse else dense(50, 4, 0.9))):
         np.savez(path, r=x.r, gamma=x.gamma, **arrays(x))
     size = sum(x.nbytes for x in arrays(mdp).values())
     truth, seconds = solve(mdp, tol=1e-8), {}

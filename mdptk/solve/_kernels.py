@@ -256,16 +256,19 @@ def _full_backup(
     first: int, last: int, indptr: Array, indices: Array, data: Array, r: Array, gamma: float, v: Array, w: Array,
     actions: Array, ahead: int,
 ) -> None:  # fmt: skip
-    A = r.shape[1]
-    end = np.uint64(len(indices) - 1)
+    A, i = r.shape[1], np.uint64(indptr[first * r.shape[1]])
+    last_entry = np.uint64(len(indices) - 1)
     for s in range(first, last):
         best, choice = -np.inf, 0
         for a in range(A):
-            k = s * A + a
+            x, end = 0.0, np.uint64(indptr[s * A + a + 1])
             if ahead:
-                for i in range(np.uint64(indptr[k]), np.uint64(indptr[k + 1])):
-                    prefetch(v, indices[min(i + np.uint64(ahead), end)])
-            q = r[s, a] + gamma * row(indptr, indices, data, v, k)
+                for j in range(i, end):
+                    prefetch(v, indices[min(j + np.uint64(ahead), last_entry)])
+                    x += data[j] * v[indices[j]]
+            else:
+                x = dot(indices, data, v, i, end)
+            i, q = end, r[s, a] + gamma * x
             if q > best:
                 best, choice = q, a
         w[s], actions[s] = best, choice
