@@ -102,8 +102,16 @@ def travel(mdp: MDP) -> Array:
 
 def long_paths(mdp: MDP) -> bool:
     """Whether few states are near most states, judged by three of them."""
+    return near(mdp) < np.inf
+
+
+def near(mdp: MDP) -> float:
+    """How many states can be reached from a state at all, if paths are long and nothing new comes in the second half.
+
+    Zero if more do, infinity if paths are short.
+    """
     if not mdp.sparse or SMALL * mdp.S <= RADIUS:
-        return False
+        return np.inf
     kernels = _plain
     if compiled(mdp):
         from mdptk.solve import _kernels as kernels
@@ -111,8 +119,12 @@ def long_paths(mdp: MDP) -> bool:
     indptr, indices, _ = csr(mdp)
     most = int(SMALL * mdp.S)
 
-    def near(radius: int) -> int:
+    def within(radius: int) -> int:
         return sorted(kernels.ball(indptr, indices, mdp.A, mdp.S * i // 4, radius, most) for i in (1, 2, 3))[1]
 
-    half = near(RADIUS // 2)
-    return half < most and (half <= SPREAD * near(RADIUS // 4) or near(RADIUS) < most)
+    half = within(RADIUS // 2)
+    if half >= most:
+        return np.inf
+    if half == (whole := within(RADIUS)):
+        return half
+    return 0 if whole < most or half <= SPREAD * within(RADIUS // 4) else np.inf

@@ -23,7 +23,7 @@ from mdptk.solve._constrained import solve_constrained
 from mdptk.solve._end_components import ELIMINATED
 from mdptk.solve._exact_rational import solve_exact
 from mdptk.solve._games import solve_game, solve_matrix_exactly
-from mdptk.solve._gauss_seidel import RADIUS, gauss_seidel, long_paths
+from mdptk.solve._gauss_seidel import RADIUS, gauss_seidel, near
 from mdptk.solve._inexact_policy_iteration import bicgstab_policy_iteration, inexact_policy_iteration
 from mdptk.solve._linear_program import dual_linear_program, linear_program
 from mdptk.solve._matrix_free import anderson_backup, value_iteration_backup
@@ -90,10 +90,10 @@ def solve(problem: Any, *, tol: float = 1e-8, method: str = "auto", exact: bool 
         iteration) and ``"pi"``; for `CMDP`: ``"lp"`` (linear programming); for `RobustMDP`: ``"vi"`` and ``"pi"``,
         robust value and policy iteration; for `MatrixGame`: ``"lp"``; for `MarkovGame`: ``"pi"`` (Hoffman and Karp) and
         ``"shapley"`` (value iteration); for `MatrixFree`: ``"anderson"`` and ``"vi"``. ``"auto"`` takes policy
-        iteration for dense models of up to 500 states, Gauss-Seidel for large sparse ones with long paths, and modified
-        policy iteration for all others, but policy iteration for small sparse ones and ``"topological"`` for large ones
-        that are numbered in the order of travel. Without discount it takes policy iteration up to 2000 states and
-        sweeps beyond.
+        iteration for dense models of up to 500 states and modified policy iteration for larger ones. For a sparse
+        model it looks at how states lie to one another: ``"topological"`` if they are numbered in the order of travel,
+        Gauss-Seidel if paths are long, policy iteration if it is small or falls into small parts, and modified policy
+        iteration for all others. Without discount it takes policy iteration up to 2000 states and sweeps beyond.
     exact
         For `MDP`, `FiniteHorizonMDP`, `AverageRewardMDP` and `TotalRewardMDP` of up to a few hundred states: answer
         in rational numbers, with python-flint. Returns an `ExactSolution`, whose policy is proved optimal and whose
@@ -200,7 +200,9 @@ def _choose(problem: Any, methods: dict[str, Any]) -> tuple[str, str]:
             "topological",
             f"sparse, {problem.S} states in the order of travel: each is looked at once, last one first",
         )
-    if problem.sparse and long_paths(problem):
+    if problem.sparse and (reached := near(problem)) < np.inf:
+        if 0 < reached <= FEW:
+            return "pi", f"sparse, {problem.S} states, of which {reached} are reached from one: factors fill in no more"
         long = f"sparse, {problem.S} states, long paths (few of them are within {RADIUS} steps of one another)"
         if not compilable(problem):
             return "pi", (

@@ -271,6 +271,17 @@ def test_auto_sees_a_plane(n):
     assert _gauss_seidel.long_paths(MDP(P, np.zeros((S, 4)), 0.9)) == (n == 120)
 
 
+def test_auto_factorises_what_falls_into_small_parts():
+    rng, parts, n = np.random.default_rng(0), 50, 20
+    where = np.repeat(np.arange(parts) * n, n * 2 * 3) + rng.integers(n, size=parts * n * 2 * 3)
+    P = sp.coo_array((np.full(len(where), 1 / 3), (np.repeat(np.arange(parts * n * 2), 3), where))).tocsr()
+    mdp = MDP(P, rng.random((parts * n, 2)), 0.999)
+    answer = solve(mdp, tol=1e-6)
+    assert answer.method == "pi"
+    assert "factors fill in no more" in answer.reason
+    check(answer, solve(mdp, tol=1e-5, method="gs"), 1e-6)
+
+
 def test_auto_factorises_small_models_with_long_paths():
     mdp = corridor(900)
     answer = solve(mdp, tol=1e-6)
