@@ -272,8 +272,8 @@ def _premise(theorem: Theorem) -> str:
     needs = "; ".join(_words(a.text) for a in theorem.assumes)
     since = f"for every ${clock(theorem)} \\geq {theorem.since}$" if theorem.since else "at every step"
     match theorem.holds:
-        case WithProbability(delta):
-            sense = f"with probability at least ${latex(1 - delta)}$, {since} at once"
+        case WithProbability() as likely:
+            sense = f"with probability at least ${likely.level}$, {since} at once"
         case InExpectation():
             sense = f"in expectation, {since}"
         case Asymptotic() | Geometric():
@@ -432,7 +432,7 @@ def _checked(theorem: Theorem, rows: list[Row], best: Row) -> str:
     judged = "" if theorem.order_only else says
     standard = sum(row.problem != COUNTEREXAMPLE for row in rows)
     kept = " and the counterexample" if standard < len(rows) else ""
-    head = f"On {standard} standard problems{kept}: {found}{judged}."
+    head = f"On {standard} standard problem{'s' * (standard != 1)}{kept}: {found}{judged}."
     if theorem.status == "disputed" and not any(row.verdict == "VIOLATED" for row in rows):
         slug = f"{best.algorithm}.{theorem.slug}"
         head += f" No counterexample is known; `mdptk falsify {slug}` searches for one."

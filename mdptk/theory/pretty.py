@@ -111,7 +111,9 @@ def statement(theorem: Theorem, *, width: int = 120) -> str:
         case InExpectation():
             lhs = prettyForm(*prettyForm(*lhs.parens("[", "]")).left("E"))
         case WithProbability(delta):
-            level = sympy.sstr(1 - sympy.sympify(delta)).replace("delta", "δ").replace("*", " ")
+            level = sympy.sstr(1 - sympy.sympify(delta), order="rev-lex")
+            for word, letter in (("delta", "δ"), ("pi", "π"), ("**", "^"), ("*", " ")):
+                level = level.replace(word, letter)
             qualifier = f"\n\nat all {clock(theorem)} at once, with probability at least {level}"
         case _:
             pass

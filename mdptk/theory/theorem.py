@@ -93,6 +93,12 @@ class WithProbability:
     delta: Any
     text = "with high probability"
 
+    @property
+    def level(self) -> str:
+        """One minus delta in LaTeX, in this order."""
+        delta = sympy.sympify(self.delta)
+        return latex(1 - delta) if delta.is_number or delta.is_Add else f"1 - {latex(delta)}"
+
 
 @dataclass(frozen=True)
 class InExpectation:
@@ -276,11 +282,10 @@ class Theorem:
         """The statement in LaTeX, from the expressions that are evaluated."""
         sign = {"<=": r"\leq", ">=": r"\geq", "=": "="}[self.relation]
         match self.holds:
-            case WithProbability(delta):
-                probability = latex(1 - sympy.sympify(delta))
+            case WithProbability() as sense:
                 clock = "K" if re.search(r"\bK\b", latex(self.lhs) + latex(self.rhs)) else "t"
                 return (
-                    rf"\Pr\left(\forall {clock}:\; {latex(self.lhs)} {sign} {latex(self.rhs)}\right) \geq {probability}"
+                    rf"\Pr\left(\forall {clock}:\; {latex(self.lhs)} {sign} {latex(self.rhs)}\right) \geq {sense.level}"
                 )
             case InExpectation():
                 return rf"\mathbb{{E}}\left[{latex(self.lhs)}\right] {sign} {latex(self.rhs)}"
