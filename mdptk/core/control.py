@@ -58,9 +58,9 @@ class OnlineControl:
         for name in ("F", "G", "K", "w", "q", "e", "limit"):
             _set(self, **{name: _frozen(getattr(self, name), name)})
         n, d = self.G.shape
-        _set(self, D=_frozen(np.zeros((0, n + d)) if self.D is None else self.D, "D"))
-        _set(self, b=_frozen(np.zeros(0) if self.b is None else self.b, "b"))
-        wanted = {"F": (n, n), "K": (d, n), "w": (len(self.w), n), "e": (n,), "D": (len(self.b), n + d)}
+        D, b = (np.zeros((0, n + d)), np.zeros(0)) if self.D is None else (self.D, self.b)
+        _set(self, D=_frozen(D, "D"), b=_frozen(b, "b"))
+        wanted = {"F": (n, n), "K": (d, n), "w": (len(self.w), n), "e": (n,), "D": (len(np.atleast_1d(self.b)), n + d)}
         wanted |= {"q": (len(self.w),), "limit": (len(self.w),)}
         for name, shape in wanted.items():
             if getattr(self, name).shape != shape:

@@ -45,7 +45,7 @@ def moving_wall(T: int = 256) -> OnlineControl:
     return _beside_wall(np.stack([0.3 * np.sin(t / 5), 0.3 * np.cos(t / 3)], 1) + rng.uniform(-0.2, 0.2, (T, 2)))
 
 
-def moving_wall_and_stops(T: int = 128) -> OnlineControl:
+def moving_wall_and_stops(T: int = 256) -> OnlineControl:
     r"""The cart beside its wall, on a rail that ends on both sides, with a motor that pushes only so hard.
 
     These are static constraints on position and input, known beforehand. They are where the controller that never
@@ -62,7 +62,7 @@ def moving_wall_and_stops(T: int = 128) -> OnlineControl:
     Examples
     --------
     >>> moving_wall_and_stops()
-    OnlineControl(n=2, d=1, T=128, h=3, static=4)
+    OnlineControl(n=2, d=1, T=256, h=3, static=4)
     """
     D = np.array([[1.0, 0, 0], [-1, 0, 0], [0, 0, 1], [0, 0, -1]])
     calm = replace(moving_wall(T), D=D, b=np.zeros(4))

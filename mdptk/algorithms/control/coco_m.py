@@ -138,7 +138,21 @@ class COCOM(Solver[OnlineControl, State]):
     def init(self, problem: OnlineControl) -> State:
         M = problem.nearest(np.zeros(problem.response[1].shape[-1]), self.epsilon)
         rest = problem.room(np.zeros(problem.S + problem.A))
-        return State(0, np.zeros(problem.S), M, *[0.0] * 7, rest, 0.0, np.tile(M, (problem.S, 1)))
+        return State(
+            t=0,
+            x=np.zeros(problem.S),
+            M=M,
+            Q=0.0,
+            paid=0.0,
+            surrogate=0.0,
+            hard=0.0,
+            touched=0.0,
+            hard_square=0.0,
+            slope_square=0.0,
+            room=rest,
+            drift=0.0,
+            last=np.tile(M, (problem.S, 1)),
+        )
 
     def step(self, problem: OnlineControl, state: State) -> State:
         t, n = state.t, problem.S

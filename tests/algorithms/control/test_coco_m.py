@@ -136,7 +136,7 @@ def test_the_nearest_allowed_parameters():
 
 def test_static_constraints_are_kept_where_they_are_known():
     """The same steps without the projection overrun the stops."""
-    problem = moving_wall_and_stops()
+    problem = moving_wall_and_stops(128)
     kept = run(COCOM(), problem, 128)
     free = run(COCOM(), replace(problem, b=problem.b + 10), 128)
     assert kept["room"][0, -1] >= 0 > free["room"][0, -1] - 10
