@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from sympy import Expr, Symbol, diff, exp, log, simplify, sqrt, symbols
 
-from mdptk.algorithms.constrained.one_shot_dualisation import D, beta, divergence, lam_beta, slope, step
+from mdptk.algorithms.constrained.one_shot_dualisation import beta
+from mdptk.theory.stock_tilted import D, divergence, lam_beta, slope, step
 from mdptk.theory.symbols import t
 from proofs.vocabulary import same
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from sympy import Expr, Symbol, log, sqrt, symbols
 
-from mdptk.algorithms.constrained.regularised_primal_dual import B, potential, remainder, tau
+from mdptk.algorithms.constrained.regularised_primal_dual import B, tau
 from mdptk.theory import initial, previous
+from mdptk.theory.saddle import potential, remainder
 from mdptk.theory.stock_constrained import lam_star_sum, multiplier_bound
 from mdptk.theory.symbols import A, eta, gamma, m, t
 from proofs.vocabulary import geometric, induction, same

@@ -41,21 +41,16 @@ from sympy import Max, Symbol, exp, log, sqrt
 from mdptk.core import exact
 from mdptk.core.algorithm import Measure, Positive, Range, Solver
 from mdptk.core.models import CMDP, Array
-from mdptk.core.run import Run
-from mdptk.theory import Assumption, Cite, Quantity, Start, Theorem, initial, previous
+from mdptk.theory import Assumption, Cite, Start, Theorem, initial, previous
 from mdptk.theory.quantity import EPS
-from mdptk.theory.saddle import Saddle, regularised_saddle
+from mdptk.theory.saddle import potential, remainder
 from mdptk.theory.stock_constrained import (
     MEASURES,
     budgets_in_range,
-    excess,
     gap,
     known_bound,
     lam_star_sum,
-    last,
     multiplier_bound,
-    priced_action_values,
-    returns_rounding,
     slater,
     slater_condition,
     unit_costs,
@@ -75,43 +70,6 @@ class State(NamedTuple):
     log_pi: Array  # (S, A)
     pi: Array  # (S, A)
     lam: Array  # (m,)
-
-
-def _saddle(run: Run) -> Saddle:
-    return regularised_saddle(run.problem, run.alg.tau, run.alg.multiplier_bound(run.problem))
-
-
-def _potential(run: Run) -> Array:
-    star = _saddle(run)
-    kl = np.maximum((np.exp(star.log_pi) * (star.log_pi - run["log_pi"])).sum(-1), 0)  # rounding below zero is zero
-    return kl @ star.d / (1 - run.problem.gamma) + ((star.lam - run["lam"]) ** 2).sum(-1) / 2
-
-
-def _remainder(run: Run) -> Array:
-    """What one step from each record adds, of second order: log E exp(eta A_t), and the square of the price's move."""
-    star, alg, pi = _saddle(run), run.alg, run["pi"]
-    q = priced_action_values(run.problem, pi, run["lam"], -alg.tau * run["log_pi"])
-    x = alg.eta * (q - (pi * q).sum(-1, keepdims=True))
-    cumulant = _log_mean_exp(run["log_pi"], x) @ star.d / (1 - run.problem.gamma)
-    move = excess(run, last(run)) - alg.tau * run["lam"]
-    return cumulant + alg.eta**2 * (move**2).sum(-1) / 2
-
-
-def _log_mean_exp(log_pi: Array, x: Array) -> Array:
-    top = (log_pi + x).max(-1)
-    return top + np.log(np.exp(log_pi + x - top[..., None]).sum(-1))
-
-
-def _rounding(run: Run) -> Array:
-    """Rounding error of the potential: t updates of log-probabilities, and a saddle that is one up to its own gap."""
-    problem, alg = run.problem, run.alg
-    size = 1 + abs(run["log_pi"]).max((-2, -1)) + run["lam"].max(-1)
-    step = 16 * EPS * size + 2 * alg.eta * returns_rounding(problem) * (1 + run["lam"].sum(-1)) / (1 - problem.gamma)
-    return (1 + run.t) * np.maximum.accumulate(step, axis=1) / (1 - problem.gamma) + alg.eta * _saddle(run).error
-
-
-potential = Quantity("Phi", _potential, latex=r"\Phi_{%t}", rounding=_rounding)
-remainder = Quantity("remainder", _remainder, latex=r"\epsilon_{%t}", rounding=_rounding)
 
 
 def _too_fast(alg: Any, problem: CMDP) -> str | None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mdptk import check, run
-from mdptk.algorithms.constrained.one_shot_dualisation import OneShotDualisation, dual
+from mdptk.algorithms.constrained.one_shot_dualisation import OneShotDualisation
 from mdptk.core import exact
 from mdptk.core.alignment import implicit_reward, tilted
 from mdptk.core.errors import InvalidHyperparameter
@@ -16,6 +16,7 @@ from mdptk.core.models import CMDP, MDP
 from mdptk.problems.constrained import safe_answers
 from mdptk.testing import cmdps
 from mdptk.theory.stock_constrained import optimum
+from mdptk.theory.stock_tilted import dual
 from tests.algorithms.constrained.loops import spent
 
 
