@@ -23,6 +23,11 @@ def empirical(N: Any) -> tuple[Any, Any]:
     return jnp.where(n[..., None] > 0, N / jnp.maximum(n, 1)[..., None], 1 / N.shape[-1]), n
 
 
+def counted(N: Any, s: Any, a: Any) -> Any:
+    """The counts ``N[s, a, s']`` after an episode through the states s, (H + 1,), with the actions a, (H,)."""
+    return N.at[s[:-1], a, s[1:]].add(1.0)
+
+
 def l1_radius(n: Any, S: int, delta: Any) -> Any:
     r"""A bound on :math:`\|\hat P - P\|_1`, for all (s, a) and all counts n at once, with probability 1 - delta.
 
@@ -36,6 +41,16 @@ def l1_radius(n: Any, S: int, delta: Any) -> Any:
 def bonus(n: Any, H: int, delta: Any) -> Any:
     r""":math:`\beta_h = \tfrac{H-h}{2}\,\mathrm{radius}`, (H, S, A): it bounds :math:`(\hat P-P)V`, V in [0, H-h]."""
     return jnp.arange(H - 1, -1, -1.0)[:, None, None] / 2 * l1_radius(n, n.shape[0], delta)
+
+
+def optimistic(oracle: Any, N: Any, delta: Any) -> tuple[Any, Any, Any]:
+    """The counted model, the reward with the bonus and the costs without it, (1 + m, H, S, A), and the bonus.
+
+    `oracle` is an `EpisodicCosts`.
+    """
+    P, n = empirical(N)
+    beta = bonus(n, len(oracle.r), delta)
+    return P, jnp.concatenate([(oracle.r + beta)[None], oracle.c - beta]), beta
 
 
 def values(P: Any, g: Any, pi: Any, low: Any = -jnp.inf, high: Any = jnp.inf) -> Any:
@@ -76,6 +91,11 @@ def start_values(Q: Any, pi: Any, rho: Any) -> Any:
     return (rho[:, None] * pi[0] * Q[:, 0]).sum((-2, -1))
 
 
+def next_prices(oracle: Any, lam: Any, eta: Any, Q: Any, pi: Any, tight: Any = 0.0) -> Any:
+    r""":math:`[\lambda + \eta (\hat V_c(\rho) - b + \epsilon)]_+`, (m,): prices after a plan Q with the policy pi."""
+    return jnp.maximum(lam + eta * (start_values(Q, pi, oracle.rho)[1:] - oracle.b + tight), 0)
+
+
 class _Corner(NamedTuple):
     """A deterministic policy, what it earns and what it spends."""
 
@@ -94,12 +114,6 @@ def _best(P: Any, g: Any, rho: Any, weights: Any) -> _Corner:
 
     V, a = jax.lax.scan(back, jnp.zeros((2, P.shape[0])), jnp.swapaxes(g, 0, 1), reverse=True)
     return _Corner(a, *(rho * V).sum(-1))
-
-
-def best_value(P: Any, g: Any, rho: Any, weights: Any) -> Any:
-    """The most that a policy earns of ``weights @ g``, for two rewards g."""
-    best = _best(P, g, rho, weights)
-    return weights[0] * best.R + weights[1] * best.C
 
 
 def _occupancy(P: Any, pi: Any, rho: Any) -> Any:

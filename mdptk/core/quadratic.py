@@ -1,11 +1,16 @@
-"""A small concave quadratic program, solved to rounding by an active set."""
+"""A small concave quadratic program, solved to rounding by an active set; and the mixtures of policies it is for."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from mdptk.core.errors import NotConverged
 from mdptk.core.models import Array
+
+POLICIES = 200  # that may be mixed in one step of the augmented Lagrangian; a handful is usual
 
 
 def quadratic_on_simplex(R: Array, q: Array, k: int) -> tuple[Array, Array, float]:
@@ -59,3 +64,57 @@ def quadratic_on_simplex(R: Array, q: Array, k: int) -> tuple[Array, Array, floa
             return z, y * np.sqrt(unit), float(x[-1]) * unit
         free[up.argmax()] = True
     raise NotConverged(f"the active set of {n} variables did not settle", gain)
+
+
+def proximal_mixture(
+    lam: Array,
+    eta: float,
+    first: tuple[Array, Array],
+    respond: Callable[[Array], tuple[Array, Array]],
+    enough: Callable[[Array], Any],
+) -> tuple[Array, Array]:
+    r"""The occupancy that is best for :math:`R - \tfrac{1}{2\eta} \|[\lambda + \eta G]_+\|_2^2`, and the price there.
+
+    R is what it earns, G by how much it exceeds each budget, and the price :math:`[\lambda + \eta G]_+`. Policies that
+    are best at that price are added one at a time, and all mixed anew, until none is better by more than rounding.
+
+    Parameters
+    ----------
+    lam, eta
+        Prices (m,) and the penalty.
+    first
+        An occupancy of any shape, with its R and G as one array (1 + m,).
+    respond
+        The same of a policy that is best at prices (m,).
+    enough
+        At prices (m,), the gain that is rounding.
+
+    Raises
+    ------
+    NotConverged
+        If that does not end.
+    """
+    mixed, returns, gain = [first[0]], [first[1]], np.inf
+    for _ in range(POLICIES):
+        w, price = _mixture(lam, eta, np.array(returns))
+        x, new = respond(price)
+        rise = new - np.tensordot(w, np.array(returns), 1)
+        gain = rise[0] - price @ rise[1:]
+        if gain <= enough(price):
+            return np.tensordot(w, np.array(mixed), 1), price
+        mixed.append(x)
+        returns.append(new)
+    raise NotConverged(f"mixtures of {POLICIES} policies were not the best response", float(gain))
+
+
+def _mixture(lam: Array, eta: float, returns: Array) -> tuple[Array, Array]:
+    r"""Weights of policies that earn and exceed budgets by ``returns[k]``, and the price that comes next.
+
+    :math:`\|[\lambda + \eta g]_+\|^2` is the least of :math:`\|\lambda + \eta(g + s)\|^2` over the slack
+    :math:`s \ge 0`: with `s` among the variables all that is left is quadratic.
+    """
+    m, k = len(lam), len(returns)
+    spend = np.concatenate([returns[:, 1:].T, np.eye(m)], axis=1)
+    earn = np.append(returns[:, 0], np.zeros(m))
+    z, y, _ = quadratic_on_simplex(np.sqrt(eta) * spend, earn - lam @ spend, k)
+    return z[:k], np.where(z[k:] > 0, 0, np.maximum(lam + np.sqrt(eta) * y, 0))

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from sympy import Expr, Function, Symbol
 
+from mdptk.algorithms.constrained.opt_dual import PLAN
 from mdptk.theory.stock_online import cost_error, reward_error
-from mdptk.theory.stock_prices import largest_price, miss_square, top
+from mdptk.theory.stock_prices import largest_price, miss_square
 from mdptk.theory.symbols import K, eta_dual
 from proofs.vocabulary import same, telescope
 
 
 def best() -> Expr:
     """(B)."""
-    return top
+    return PLAN.top
 
 
 def regret() -> Expr:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from sympy import Expr, Symbol, diff, limit, oo, sqrt, symbols
 
-from mdptk.algorithms.constrained.opt_pess_primal_dual import eps, scaled_miss, xi
+from mdptk.algorithms.constrained.opt_pess_primal_dual import PLAN, eps, scaled_miss, xi
 from mdptk.theory.stock_online import cost_error, reward_error
-from mdptk.theory.stock_prices import largest_price, top
+from mdptk.theory.stock_prices import largest_price
 from mdptk.theory.symbols import H, K
 from proofs.vocabulary import same
 
@@ -31,7 +31,7 @@ def _roots() -> tuple[Expr, Expr]:
 
 def best() -> Expr:
     """(B)."""
-    return top
+    return PLAN.top
 
 
 def regret() -> Expr:

@@ -43,9 +43,8 @@ import numpy as np
 
 from mdptk.core import exact
 from mdptk.core.algorithm import Measure, Positive, Solver
-from mdptk.core.errors import NotConverged
 from mdptk.core.models import CMDP, Array
-from mdptk.core.quadratic import quadratic_on_simplex
+from mdptk.core.quadratic import proximal_mixture
 from mdptk.theory import Cite, Theorem, previous
 from mdptk.theory.stock_augmented import (
     best,
@@ -60,8 +59,6 @@ from mdptk.theory.stock_augmented import (
 )
 from mdptk.theory.stock_constrained import MEASURES, average_gap, average_violation, gap, lam_star, slater_condition
 from mdptk.theory.symbols import eta, t
-
-POLICIES = 200  # that may be mixed in one step; a handful is usual
 
 
 class State(NamedTuple):
@@ -183,38 +180,20 @@ class AugmentedLagrangian(Solver[CMDP, State]):
 
     def _state(self, problem: CMDP, lam: Array, x: Array) -> State:
         """The best mixture at `lam`, found from `x` on."""
-        mixed, returns, gain = [x], [_returns(problem, x)], np.inf
-        for _ in range(POLICIES):
-            w, price = self._mixture(lam, np.array(returns))
-            now = np.tensordot(w, np.array(returns), 1)
-            other = _best_response(problem, price)
-            new = _returns(problem, other)
-            gain = (new - now)[0] - price @ (new - now)[1:]
-            if gain <= 2 * resolution(problem, self.eta, price):
-                x = np.tensordot(w, np.array(mixed), 1)
-                return State(lam, x, exact.conditional(x), price)
-            mixed.append(other)
-            returns.append(new)
-        raise NotConverged(f"mixtures of {POLICIES} policies were not the best response", float(gain))
 
-    def _mixture(self, lam: Array, returns: Array) -> tuple[Array, Array]:
-        r"""Weights of policies that earn and exceed budgets by ``returns[k]``, and the price that comes next.
+        def valued(x: Array) -> tuple[Array, Array]:
+            return x, np.append((x * problem.mdp.r).sum(), np.tensordot(problem.c, x) - problem.b)
 
-        :math:`\|[\lambda + \eta g]_+\|^2` is the least of :math:`\|\lambda + \eta(g + s)\|^2` over the slack
-        :math:`s \ge 0`: with `s` among the variables all that is left is quadratic.
-        """
-        m, k = len(lam), len(returns)
-        spend = np.concatenate([returns[:, 1:].T, np.eye(m)], axis=1)
-        earn = np.append(returns[:, 0], np.zeros(m))
-        z, y, _ = quadratic_on_simplex(np.sqrt(self.eta) * spend, earn - lam @ spend, k)
-        return z[:k], np.where(z[k:] > 0, 0, np.maximum(lam + np.sqrt(self.eta) * y, 0))
+        x, price = proximal_mixture(
+            lam,
+            self.eta,
+            valued(x),
+            lambda price: valued(_best_response(problem, price)),
+            lambda price: 2 * resolution(problem, self.eta, price),
+        )
+        return State(lam, x, exact.conditional(x), price)
 
 
 def _best_response(problem: CMDP, lam: Array) -> Array:
     pi = exact.optimal(problem.penalised(lam)).pi
     return exact.occupancy(problem.mdp, pi)[:, None] * pi / (1 - problem.gamma)
-
-
-def _returns(problem: CMDP, x: Array) -> Array:
-    """What an occupancy earns, and by how much it exceeds the budgets, (1 + m,)."""
-    return np.append((x * problem.mdp.r).sum(), np.tensordot(problem.c, x) - problem.b)

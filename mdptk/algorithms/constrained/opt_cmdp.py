@@ -36,7 +36,7 @@ import jax
 import jax.numpy as jnp
 
 from mdptk.core.algorithm import Fraction, Learner, Measure
-from mdptk.core.counted import bonus, empirical, values
+from mdptk.core.counted import counted, optimistic, values
 from mdptk.core.oracles import EpisodicCosts
 from mdptk.solve._plans import best_plan
 from mdptk.theory import Theorem
@@ -96,12 +96,9 @@ class OptCMDP(Learner[EpisodicCosts, State]):
         return jax.random.uniform(key, (oracle.episodes.H + 1, 2))
 
     def step(self, oracle: EpisodicCosts, state: State, xi: Any) -> State:
-        s, a = oracle.episodes.follow(state.pi, xi)
-        return self._plan(oracle, state.N.at[s[:-1], a, s[1:]].add(1.0))
+        return self._plan(oracle, counted(state.N, *oracle.episodes.follow(state.pi, xi)))
 
     def _plan(self, oracle: EpisodicCosts, N: Any) -> State:
-        P, n = empirical(N)
-        beta = bonus(n, len(oracle.r), self.delta)
-        g = jnp.concatenate([(oracle.r + beta)[None], oracle.c - beta])
+        P, g, beta = optimistic(oracle, N, self.delta)
         pi = best_plan(P, g, oracle.rho, oracle.b)
         return State(N, pi, values(P, g, pi), beta)

@@ -29,7 +29,7 @@ import jax
 import jax.numpy as jnp
 
 from mdptk.core.algorithm import Fraction, Learner, Measure, Positive
-from mdptk.core.counted import best_at_price, bonus, empirical, start_values, values
+from mdptk.core.counted import best_at_price, counted, next_prices, optimistic, values
 from mdptk.core.oracles import EpisodicCosts
 from mdptk.theory import Cite, Theorem, WithProbability
 from mdptk.theory.stock_online import (
@@ -37,13 +37,11 @@ from mdptk.theory.stock_online import (
     LEARNABLE,
     MEASURES,
     REWARD_IDENTITY,
-    cost_error,
     regret,
     reward_error,
-    violation,
 )
 from mdptk.theory.stock_optimistic import SURPLUS, SURPLUS_EXCESS
-from mdptk.theory.stock_prices import MISS_SQUARE, PRICED, largest_price, miss_square, priced, top
+from mdptk.theory.stock_prices import MISS_SQUARE, best_at, miss_square, violation_carried
 from mdptk.theory.symbols import delta, eta_dual
 
 
@@ -52,7 +50,6 @@ class State(NamedTuple):
 
     N: Any  # (S, A, S): transitions seen
     lam: Any  # (m,): what was overspent, up to its cut-off at zero
-    price: Any  # (m,): the same
     pi: Any  # (H, S, A): the policy of the next episode, deterministic
     Q: Any  # (1 + m, H, S, A): its planned action values, for the reward and the costs
     b: Any  # (H, S, A): the bonus in Q
@@ -61,16 +58,8 @@ class State(NamedTuple):
 
 KEY = "efroni2020exploration"
 DERIVED = "the paper was not at hand: derived in proofs/, with what happened in the run in place of bounds on it"
-BEST = Theorem(
-    name="the plan is best at its price",
-    cite=Cite(KEY, "OptDual-CMDP, the policy update"),
-    lhs=priced,
-    rhs=top,
-    relation="=",
-    since=0,
-    reason=r"$p_K = \lambda_K$",
-    proof="constrained/opt_dual",
-)
+PLAN = best_at("lam", r"\lambda_K")
+BEST = PLAN.theorem(Cite(KEY, "OptDual-CMDP, the policy update"), proof="constrained/opt_dual")
 REGRET = Theorem(
     name="regret of the run",
     cite=Cite(KEY, "OptDual-CMDP, the regret with cancellation"),
@@ -81,15 +70,10 @@ REGRET = Theorem(
     reason=DERIVED,
     silent="compares the regret with what the learner itself promised and did, at every K",
     proof="constrained/opt_dual",
+    iterate="average",
 )
-VIOLATION = Theorem(
-    name="violation of the run",
-    cite=Cite(KEY, "OptDual-CMDP, the violation with cancellation"),
-    lhs=violation,
-    rhs=largest_price / eta_dual + cost_error,
-    reason=DERIVED + "; an equality where one price was never cut off at zero",
-    silent="a price that does not follow what is planned breaks it, a run that stands still does not",
-    proof="constrained/opt_dual",
+VIOLATION = violation_carried(
+    Cite(KEY, "OptDual-CMDP, the violation with cancellation"), DERIVED, proof="constrained/opt_dual"
 )
 
 
@@ -101,9 +85,9 @@ class OptDual(Learner[EpisodicCosts, State]):
     delta: Fraction = 0.1
 
     sees: ClassVar[type] = EpisodicCosts
-    keep: ClassVar[tuple[str, ...]] = ("lam", "price", "top")
+    keep: ClassVar[tuple[str, ...]] = ("lam", "top")
     theorems: ClassVar[tuple[Theorem, ...]] = (BEST, SURPLUS, REGRET, VIOLATION, REWARD_IDENTITY, COST_IDENTITY)
-    measures: ClassVar[tuple[Measure, ...]] = (*MEASURES, MISS_SQUARE, PRICED, SURPLUS_EXCESS)
+    measures: ClassVar[tuple[Measure, ...]] = (*MEASURES, MISS_SQUARE, PLAN.measure, SURPLUS_EXCESS)
 
     def init(self, oracle: EpisodicCosts, key: Any) -> State:
         _, S, A = oracle.r.shape
@@ -113,14 +97,10 @@ class OptDual(Learner[EpisodicCosts, State]):
         return jax.random.uniform(key, (oracle.episodes.H + 1, 2))
 
     def step(self, oracle: EpisodicCosts, state: State, xi: Any) -> State:
-        s, a = oracle.episodes.follow(state.pi, xi)
-        spent = start_values(state.Q, state.pi, oracle.rho)[1:]
-        lam = jnp.maximum(state.lam + self.eta_dual * (spent - oracle.b), 0)
-        return self._plan(oracle, state.N.at[s[:-1], a, s[1:]].add(1.0), lam)
+        N = counted(state.N, *oracle.episodes.follow(state.pi, xi))
+        return self._plan(oracle, N, next_prices(oracle, state.lam, self.eta_dual, state.Q, state.pi))
 
     def _plan(self, oracle: EpisodicCosts, N: Any, lam: Any) -> State:
-        P, n = empirical(N)
-        beta = bonus(n, len(oracle.r), self.delta)
-        g = jnp.concatenate([(oracle.r + beta)[None], oracle.c - beta])
+        P, g, beta = optimistic(oracle, N, self.delta)
         pi, top = best_at_price(P, g, oracle.rho, lam)
-        return State(N, lam, lam, pi, values(P, g, pi), beta, top)
+        return State(N, lam, pi, values(P, g, pi), beta, top)

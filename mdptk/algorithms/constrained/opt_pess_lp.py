@@ -33,7 +33,7 @@ import jax.numpy as jnp
 
 from mdptk.core import exact
 from mdptk.core.algorithm import Fraction, Learner, Measure
-from mdptk.core.counted import bonus, empirical, start_values, values
+from mdptk.core.counted import bonus, counted, empirical, start_values, values
 from mdptk.core.errors import MdptkError
 from mdptk.core.oracles import EpisodicCosts
 from mdptk.core.run import Run
@@ -166,8 +166,7 @@ class OptPessLP(Learner[EpisodicCosts, State]):
         return jax.random.uniform(key, (oracle.episodes.H + 1, 2))
 
     def step(self, oracle: EpisodicCosts, state: State, xi: Any) -> State:
-        s, a = oracle.episodes.follow(state.pi, xi)
-        return self._plan(oracle, state.N.at[s[:-1], a, s[1:]].add(1.0))
+        return self._plan(oracle, counted(state.N, *oracle.episodes.follow(state.pi, xi)))
 
     def _plan(self, oracle: EpisodicCosts, N: Any) -> State:
         P, n = empirical(N)

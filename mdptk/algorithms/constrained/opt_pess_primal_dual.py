@@ -34,7 +34,7 @@ from sympy import Symbol, sqrt
 from mdptk.core import exact
 from mdptk.core.algorithm import Fraction, Learner, Measure, Positive
 from mdptk.core.constrained import EpisodicCMDP
-from mdptk.core.counted import best_at_price, bonus, empirical, start_values, values
+from mdptk.core.counted import best_at_price, counted, next_prices, optimistic, values
 from mdptk.core.oracles import EpisodicCosts
 from mdptk.theory import Assumption, Cite, Quantity, Theorem, WithProbability
 from mdptk.theory.stock_online import (
@@ -48,7 +48,7 @@ from mdptk.theory.stock_online import (
     reward_error,
     violation,
 )
-from mdptk.theory.stock_prices import PRICED, largest_price, planned_miss, priced, top
+from mdptk.theory.stock_prices import best_at, largest_price, planned_miss
 from mdptk.theory.symbols import H, K, delta
 
 
@@ -93,15 +93,8 @@ scaled_miss = Quantity(
 KEY = "liu2021learning"
 DERIVED = "the paper was not at hand: derived in proofs/, with what happened in the run in place of bounds on it"
 enough = Assumption(r"a policy with the slack $\epsilon$ in every constraint", _short)
-BEST = Theorem(
-    name="the plan is best at its price",
-    cite=Cite(KEY, "OptPess-PrimalDual, the policy update"),
-    lhs=priced,
-    rhs=top,
-    relation="=",
-    since=0,
-    proof="constrained/opt_pess_primal_dual",
-)
+PLAN = best_at("price", "p_K")
+BEST = PLAN.theorem(Cite(KEY, "OptPess-PrimalDual, the policy update"), proof="constrained/opt_pess_primal_dual")
 REGRET = Theorem(
     name="regret of the run",
     cite=Cite(KEY, "OptPess-PrimalDual, the regret"),
@@ -112,6 +105,7 @@ REGRET = Theorem(
     reason=DERIVED,
     silent="compares the regret with what the learner itself promised and did, at every K",
     proof="constrained/opt_pess_primal_dual",
+    iterate="average",
 )
 VIOLATION = Theorem(
     name="violation of the run",
@@ -121,6 +115,7 @@ VIOLATION = Theorem(
     reason=DERIVED,
     silent="a price that does not follow what is planned breaks it, a run that stands still does not",
     proof="constrained/opt_pess_primal_dual",
+    iterate="average",
 )
 
 
@@ -135,7 +130,7 @@ class OptPessPrimalDual(Learner[EpisodicCosts, State]):
     sees: ClassVar[type] = EpisodicCosts
     keep: ClassVar[tuple[str, ...]] = ("lam", "price", "top")
     theorems: ClassVar[tuple[Theorem, ...]] = (BEST, REGRET, VIOLATION, REWARD_IDENTITY, COST_IDENTITY)
-    measures: ClassVar[tuple[Measure, ...]] = (*MEASURES, PRICED, Measure("scaled_miss", _scaled_miss, "sum"))
+    measures: ClassVar[tuple[Measure, ...]] = (*MEASURES, PLAN.measure, Measure("scaled_miss", _scaled_miss, "sum"))
 
     def init(self, oracle: EpisodicCosts, key: Any) -> State:
         _, S, A = oracle.r.shape
@@ -145,15 +140,12 @@ class OptPessPrimalDual(Learner[EpisodicCosts, State]):
         return jax.random.uniform(key, (oracle.episodes.H + 1, 2))
 
     def step(self, oracle: EpisodicCosts, state: State, xi: Any) -> State:
-        s, a = oracle.episodes.follow(state.pi, xi)
-        spent = start_values(state.Q, state.pi, oracle.rho)[1:]
-        lam = jnp.maximum(state.lam + spent - oracle.b + state.tight, 0)
-        return self._plan(oracle, state.k + 1, state.N.at[s[:-1], a, s[1:]].add(1.0), lam)
+        N = counted(state.N, *oracle.episodes.follow(state.pi, xi))
+        lam = next_prices(oracle, state.lam, 1.0, state.Q, state.pi, state.tight)
+        return self._plan(oracle, state.k + 1, N, lam)
 
     def _plan(self, oracle: EpisodicCosts, k: Any, N: Any, lam: Any) -> State:
-        P, n = empirical(N)
-        beta = bonus(n, len(oracle.r), self.delta)
-        g = jnp.concatenate([(oracle.r + beta)[None], oracle.c - beta])
+        P, g, _ = optimistic(oracle, N, self.delta)
         root = jnp.sqrt(k + 1)
         price = lam / (self.eta * root)
         pi, top = best_at_price(P, g, oracle.rho, price)

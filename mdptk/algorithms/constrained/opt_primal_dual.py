@@ -34,7 +34,7 @@ from sympy import log
 
 from mdptk.core import exact
 from mdptk.core.algorithm import Fraction, Learner, Measure, Positive
-from mdptk.core.counted import bonus, empirical, start_values, values
+from mdptk.core.counted import counted, next_prices, optimistic, values
 from mdptk.core.oracles import EpisodicCosts
 from mdptk.theory import Cite, Quantity, Theorem, WithProbability
 from mdptk.theory.stock_online import (
@@ -42,12 +42,10 @@ from mdptk.theory.stock_online import (
     LEARNABLE,
     MEASURES,
     REWARD_IDENTITY,
-    cost_error,
     regret,
     reward_error,
-    violation,
 )
-from mdptk.theory.stock_prices import MISS_SQUARE, largest_price, miss_square
+from mdptk.theory.stock_prices import MISS_SQUARE, miss_square, violation_carried
 from mdptk.theory.symbols import A, H, delta, eta, eta_dual
 
 
@@ -81,15 +79,10 @@ REGRET = Theorem(
     reason=DERIVED,
     silent="compares the regret with what the learner itself promised and did, at every K",
     proof="constrained/opt_primal_dual",
+    iterate="average",
 )
-VIOLATION = Theorem(
-    name="violation of the run",
-    cite=Cite(KEY, "OptPrimalDual-CMDP, the violation with cancellation"),
-    lhs=violation,
-    rhs=largest_price / eta_dual + cost_error,
-    reason=DERIVED + "; an equality where one price was never cut off at zero",
-    silent="a price that does not follow what is planned breaks it, a run that stands still does not",
-    proof="constrained/opt_primal_dual",
+VIOLATION = violation_carried(
+    Cite(KEY, "OptPrimalDual-CMDP, the violation with cancellation"), DERIVED, proof="constrained/opt_primal_dual"
 )
 
 
@@ -118,17 +111,13 @@ class OptPrimalDual(Learner[EpisodicCosts, State]):
         return jax.random.uniform(key, (oracle.episodes.H + 1, 2))
 
     def step(self, oracle: EpisodicCosts, state: State, xi: Any) -> State:
-        s, a = oracle.episodes.follow(state.pi, xi)
-        N = state.N.at[s[:-1], a, s[1:]].add(1.0)
         Q_r, Q_c = state.Q[0], state.Q[1:]
         theta = state.theta + self.eta * (Q_r - (state.lam[:, None, None, None] * Q_c).sum(0))
-        spent = start_values(state.Q, state.pi, oracle.rho)[1:]
-        return self._state(oracle, N, theta, jnp.maximum(state.lam + self.eta_dual * (spent - oracle.b), 0))
+        N = counted(state.N, *oracle.episodes.follow(state.pi, xi))
+        return self._state(oracle, N, theta, next_prices(oracle, state.lam, self.eta_dual, state.Q, state.pi))
 
     def _state(self, oracle: EpisodicCosts, N: Any, theta: Any, lam: Any) -> State:
-        H, pi = len(oracle.r), exact.softmax(theta)
-        P, n = empirical(N)
-        beta = bonus(n, H, self.delta)
-        left = jnp.arange(H, 0, -1.0)[:, None, None]  # H - h + 1
-        g = jnp.concatenate([(oracle.r + beta)[None], oracle.c - beta])
+        pi = exact.softmax(theta)
+        P, g, _ = optimistic(oracle, N, self.delta)
+        left = jnp.arange(len(oracle.r), 0, -1.0)[:, None, None]  # H - h + 1
         return State(N, theta, lam, pi, values(P, g, pi, low=0.0, high=left))

@@ -7,54 +7,75 @@ import pytest
 
 from mdptk import check, run
 from mdptk.algorithms.constrained.opt_aug import OptAug
+from mdptk.core.constrained import EpisodicCMDP
+from mdptk.core.models import FiniteHorizonMDP
 from mdptk.problems.learning_constrained import dear_reward
+from mdptk.theory.stock_online import optimum
 from tests.algorithms.under_budget import action_values, best, count, episode, model, start, trade_off
 
 
 def reference(alg, oracle, xis):
     """Plan with a price that grows with what is spent, play, and take that price on."""
     H, S, A = oracle.r.shape
-    N, lam, b = np.zeros((S, A, S)), 0.0, oracle.b[0]
+    N, lam, b = np.zeros((S, A, S)), np.zeros(1), oracle.b[0]
     out = {"N": [], "lam": [], "pi": [], "Q": [], "after": [], "top": []}
     for u in [*xis, None]:
         P, beta = model(N, H, alg.delta)
         g, cost = oracle.r + beta, oracle.c[0] - beta
-        pi = trade_off(P, g, cost, oracle.rho, lambda price, lam=lam: b + (price - lam) / alg.eta)
+        pi = trade_off(P, g, cost, oracle.rho, lambda price, lam=lam[0]: b + (price - lam) / alg.eta)
         Q = [action_values(P, x, pi) for x in (g, cost)]
-        after = max(lam + alg.eta * (start(Q[1], pi, oracle.rho) - b), 0.0)
-        _, earns, spends = best(P, g, cost, oracle.rho, (1, -after))
-        for name, x in zip(out, (N, lam, pi, Q, after, earns - after * spends), strict=True):
+        after = np.maximum(lam + alg.eta * (start(Q[1], pi, oracle.rho) - b), 0.0)
+        _, earns, spends = best(P, g, cost, oracle.rho, (1, -after[0]))
+        for name, x in zip(out, (N, lam, pi, Q, after, earns - after[0] * spends), strict=True):
             out[name].append(x)
         if u is not None:
             N, lam = count(N, episode(oracle.episodes, pi, u)), after
     return out
 
 
-def test_plan_maximises_the_augmented_lagrangian():
-    """Against a quadratic program over occupancies, on random rewards."""
+@pytest.mark.parametrize("m", [1, 3])
+def test_plan_maximises_the_augmented_lagrangian(m):
+    """Against a quadratic program over occupancies, on random rewards: no other policy is better than rounding."""
     import cvxpy as cp
     import jax
     import jax.numpy as jnp
 
-    from mdptk.core.counted import start_values, trade_off, values
+    from mdptk.core.counted import start_values, values
+    from mdptk.solve._plans import augmented_plan
 
     rng = np.random.default_rng(1)
-    P, g, rho = rng.dirichlet(np.ones(3), (3, 2)), rng.normal(size=(2, 3, 3, 2)), rng.dirichlet(np.ones(3))
-    with jax.enable_x64(True):
-        plan = jax.jit(lambda lam, b, eta: trade_off(P, g, rho, lambda price: b + (price - lam) / eta))
-        for lam, b, eta in ((0.0, 0.0, 1.0), (2.0, -0.5, 0.3), (0.5, -3.0, 10.0), (5.0, 1.0, 0.1)):
-            pi = plan(lam, b, eta)
-            earned, spent = np.asarray(start_values(values(jnp.asarray(P), jnp.asarray(g), pi), pi, rho))
-            got = earned - max(lam + eta * (spent - b), 0) ** 2 / (2 * eta)
-            x = [cp.Variable((3, 2), nonneg=True) for _ in range(3)]
-            flow = [cp.sum(x[0], axis=1) == rho]
-            for h in (1, 2):
-                arrive = [sum(x[h - 1][s, a] * P[s, a, t] for s in range(3) for a in range(2)) for t in range(3)]
-                flow += [cp.sum(x[h][t, :]) == arrive[t] for t in range(3)]
-            R, C = (sum(cp.sum(cp.multiply(y[h], x[h])) for h in range(3)) for y in g)
-            goal = R - cp.square(cp.pos(lam + eta * (C - b))) / (2 * eta)
-            want = cp.Problem(cp.Maximize(goal), flow).solve(solver="CLARABEL")
-            assert got == pytest.approx(want, abs=1e-5)
+    P, g, rho = rng.dirichlet(np.ones(3), (3, 2)), rng.normal(size=(1 + m, 3, 3, 2)), rng.dirichlet(np.ones(3))
+    plan, binds = jax.jit(augmented_plan), False
+    for lam, b, eta in ((0.0, 0.0, 1.0), (2.0, -0.5, 0.3), (0.5, -3.0, 10.0), (0.0, -1.4, 100.0)):
+        lam, b = np.linspace(lam, 0.0, m), np.full(m, b)
+        with jax.enable_x64(True):
+            pi = plan(*map(jnp.asarray, (P, g, rho, b, lam, eta)))
+            earned, *spent = np.asarray(start_values(values(jnp.asarray(P), jnp.asarray(g), pi), pi, rho))
+        got = earned - (np.maximum(lam + eta * (np.array(spent) - b), 0) ** 2).sum() / (2 * eta)
+        x = [cp.Variable((3, 2), nonneg=True) for _ in range(3)]
+        flow = [cp.sum(x[0], axis=1) == rho]
+        for h in (1, 2):
+            arrive = [sum(x[h - 1][s, a] * P[s, a, t] for s in range(3) for a in range(2)) for t in range(3)]
+            flow += [cp.sum(x[h][t, :]) == arrive[t] for t in range(3)]
+        R, *C = (sum(cp.sum(cp.multiply(y[h], x[h])) for h in range(3)) for y in g)
+        goal = R - sum(cp.square(cp.pos(l + eta * (c - y))) for l, c, y in zip(lam, C, b, strict=True)) / (2 * eta)
+        want = cp.Problem(cp.Maximize(goal), flow).solve(solver="CLARABEL")
+        assert got == pytest.approx(want, abs=1e-5)
+        binds |= ((np.asarray(pi) > 1e-6).sum(-1) > 1).any()
+    assert binds  # the best policy mixes somewhere
+
+
+def test_two_constraints():
+    """Of one stage there is nothing to learn: the prices come to the optimal ones, the plan to the optimal mixture."""
+    rng = np.random.default_rng(0)
+    mdp = FiniteHorizonMDP(np.full((1, 2, 3, 2), 0.5), [[[1.0, 0.6, 0.0], [0.3, 0.9, 0.1]]], [0.5, 0.5])
+    problem = EpisodicCMDP(mdp, rng.random((2, 1, 2, 3)) * [1.0, 1.0, 0.0], [0.2, 0.3])
+    result = run(OptAug(), problem, 40)
+    best = optimum(problem)
+    assert (best.multipliers > 0.1).all()
+    np.testing.assert_allclose(result["after"][0, -1], best.multipliers, rtol=1e-6)
+    np.testing.assert_allclose(result["returns"][0, -1], [best.value, *problem.b], atol=1e-8)
+    assert all(v.ok for v in check(result) if v.ok is not None)
 
 
 def test_strong_violation_slows_down():
