@@ -43,6 +43,7 @@ from mdptk.plotting import (
     tightness,
 )
 from mdptk.problems.constrained import constrained_two_state, safe_answers
+from mdptk.problems.learning_constrained import dear_reward
 from mdptk.sweep import COUNTEREXAMPLE, Job, Row, Sides, check_jobs, counterexample_jobs, standard_jobs
 from mdptk.theory import Asymptotic, Geometric, InExpectation, Theorem, WithProbability
 from mdptk.theory.pretty import clock, plain
@@ -192,10 +193,14 @@ def _page(cls: type, rows: list[Row]) -> str:
 
 def _iterates(cls: type) -> str:
     """Of a method for constrained problems: what its last policy does, and what the average."""
-    if cls.model() is not CMDP or not any(m.name == "returns_sum" for m in cls.measures):
+    if not issubclass(cls.model(), CMDP) or not any(m.name == "returns_sum" for m in cls.measures):
         return ""
-    problem = next(p for p in (constrained_two_state(), safe_answers()) if not cls.theorems[0].unmet(cls(), p))
-    result = run(cls(), problem, 200)
+    if issubclass(cls, Learner):
+        problem, steps, every = dear_reward(), 4096, 8
+    else:
+        many = (constrained_two_state(), safe_answers())
+        problem, steps, every = next(p for p in many if not cls.theorems[0].unmet(cls(), p)), 200, 1
+    result = run(cls(), problem, steps, every=every)
     with mpl.rc_context(PAPER | {"font.size": 9}):
         fig, axes = plt.subplots(1, 2, figsize=(7.6, 2.7), layout="constrained")
         for ax, what in zip(axes, ("gap", "excess"), strict=True):

@@ -17,13 +17,14 @@ from matplotlib.mathtext import MathTextParser
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextPath
 
+from mdptk.core.constrained import EpisodicCMDP
 from mdptk.core.errors import InvalidHyperparameter, InvalidModel
 from mdptk.core.exact import check_policy
 from mdptk.core.models import MDP, Array, is_sparse
 from mdptk.core.run import Run
 from mdptk.solve import Front
 from mdptk.sweep import Comparison, Row, Sides, sides
-from mdptk.theory import Theorem, stock_constrained
+from mdptk.theory import Theorem, stock_constrained, stock_online
 from mdptk.theory.pretty import clock, plain
 from mdptk.theory.quantity import latex
 from mdptk.theory.theorem import applicable
@@ -326,7 +327,8 @@ def plot_iterates(run: Run, *, what: str = "gap", ax: Axes | None = None) -> Axe
     Parameters
     ----------
     run
-        Of a method that records what its policies earn and spend (`mdptk.theory.stock_constrained.MEASURES`).
+        Of a method that records what its policies earn and spend (`MEASURES` of `mdptk.theory.stock_constrained`, or of
+        `mdptk.theory.stock_online`, where the policies are those of episodes); its first repeat is drawn.
     what
         ``"gap"``: what is lost to the certified optimum, negative where a budget is overspent; ``"excess"``: the
         largest excess over a budget.
@@ -338,14 +340,15 @@ def plot_iterates(run: Run, *, what: str = "gap", ax: Axes | None = None) -> Axe
     """
     if what not in ("gap", "excess"):
         raise InvalidHyperparameter(f'what = {what!r} is neither "gap" nor "excess"')
-    ax = _axes(ax)
+    ax, episodes = _axes(ax), isinstance(run.problem, EpisodicCMDP)
+    best = (stock_online if episodes else stock_constrained).optimum(run.problem)
     for name, of, colour in (("last", stock_constrained.last, LHS), ("average", stock_constrained.average, RHS)):
         returns = of(run)[0]
         over = (returns[:, 1:] - run.problem.b).max(-1)
-        y = over if what == "excess" else float(stock_constrained.optimum(run.problem).value) - returns[:, 0]
+        y = over if what == "excess" else float(best.value) - returns[:, 0]
         ax.plot(run.t, y, color=colour, lw=1.0 if name == "last" else 1.6, label=name)
     ax.axhline(0, color=GREY, ls=":", lw=1)
-    ax.set_xlabel("$t$")
+    ax.set_xlabel("$K$" if episodes else "$t$")
     ax.set_ylabel(r"$V^*(\rho) - V_r(\rho)$" if what == "gap" else r"$\max_i V_{c_i}(\rho) - b_i$")
     ax.legend(edgecolor="none", framealpha=0.8)
     return ax

@@ -5,6 +5,7 @@ import pytest
 import mdptk
 from mdptk import registry
 from mdptk.algorithms.constrained.dual_descent import DualDescent
+from mdptk.algorithms.constrained.opt_dual import OptDual
 from mdptk.algorithms.planning.value_iteration import ValueIteration
 from mdptk.algorithms.policy_gradient.npg import CONVERGENCE, IMPROVEMENT, NPG
 from mdptk.core.errors import InvalidHyperparameter, InvalidModel, MdptkError
@@ -30,6 +31,7 @@ from mdptk.plotting import (
 )
 from mdptk.problems.constrained import constrained_two_state, hazard_gridworld
 from mdptk.problems.gridworld import gridworld
+from mdptk.problems.learning_constrained import dear_reward
 from mdptk.problems.riverswim import riverswim
 from mdptk.solve import front, solve
 from mdptk.sweep import Sides, check_job, compare, sides, standard_jobs
@@ -203,3 +205,13 @@ def test_last_and_average():
     np.testing.assert_allclose(plot_iterates(result).lines[0].get_ydata(), 2 - result["returns"][0, :, 0], atol=1e-9)
     with pytest.raises(InvalidHyperparameter, match="what = 'loss'"):
         plot_iterates(result, what="loss")
+
+
+def test_last_and_average_of_episodes():
+    """Of the first of two repeats; what is best is what the budget is."""
+    result = mdptk.run(OptDual(), dear_reward(0.5), 8, repeats=2)
+    lost = plot_iterates(result).lines[0].get_ydata()
+    np.testing.assert_allclose(lost, 0.5 - result["returns"][0, :, 0], atol=1e-9)
+    ax = plot_iterates(result, what="excess")
+    np.testing.assert_allclose(ax.lines[1].get_ydata()[1:], result["returns_sum"][0, 1:, 1] / np.arange(1, 9) - 0.5)
+    assert ax.get_xlabel() == "$K$"

@@ -12,7 +12,8 @@ parameters, too: a loss with memory. The queue makes what was violated before mo
 for ever and whatever the disturbances do; so what is known beforehand is not learned by violating it. Parameters that
 change can move a constraint by no more than their drift, and a buffer :math:`\epsilon` above that keeps it. A queue
 that has grown makes long steps, with a drift that no buffer covers: then each of the parameters would have kept to a
-constraint that their sequence violates.
+constraint that their sequence violates. In the theorems about them :math:`z_k = (x_k, u_k)` is what happened, and
+:math:`z_k(M)` what would have happened under M all along; W is the largest disturbance.
 
 The statement is an inequality of each run: regret and the square of the violation together are at most what gradient
 descent leaves, and what the memory adds. No constants of the system enter, for all that happened is on the right side.
@@ -118,7 +119,9 @@ STATIC = Theorem(
     lhs=room,
     rhs=epsilon - drift,
     relation=">=",
-    reason=OWN + r"; so a drift below $\epsilon$ leaves none, whatever the disturbances are",
+    reason=OWN
+    + r"; $L_{j,i} = W \sqrt{hn}\, \|D_j (1, -K) (F - GK)^{i-1} G\|_2$, and a drift below $\epsilon$ leaves all "
+    "of them kept, whatever the disturbances are",
     proof="control/coco_m",
     silent="at rest nothing is violated",
 )
