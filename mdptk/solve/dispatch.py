@@ -203,6 +203,8 @@ def _choose(problem: Any, methods: dict[str, Any]) -> tuple[str, str]:
     if problem.sparse and (reached := near(problem)) < np.inf:
         if 0 < reached <= FEW:
             return "pi", f"sparse, {problem.S} states, of which {reached} are reached from one: factors fill in no more"
+        if reached > FEW:
+            return "ipi", f"sparse, {problem.S} states in parts of {reached}: sweeps would level each part by itself"
         long = f"sparse, {problem.S} states, long paths (few of them are within {RADIUS} steps of one another)"
         if not compilable(problem):
             return "pi", (

@@ -271,14 +271,23 @@ def test_auto_sees_a_plane(n):
     assert _gauss_seidel.long_paths(MDP(P, np.zeros((S, 4)), 0.9)) == (n == 120)
 
 
-def test_auto_factorises_what_falls_into_small_parts():
-    rng, parts, n = np.random.default_rng(0), 50, 20
-    where = np.repeat(np.arange(parts) * n, n * 2 * 3) + rng.integers(n, size=parts * n * 2 * 3)
-    P = sp.coo_array((np.full(len(where), 1 / 3), (np.repeat(np.arange(parts * n * 2), 3), where))).tocsr()
-    mdp = MDP(P, rng.random((parts * n, 2)), 0.999)
+def parts(k, n):
+    """A model of `k` parts of `n` states, with rewards at random."""
+    rng, A, b = np.random.default_rng(0), 2, 3
+    where = np.repeat(np.arange(k) * n, n * A * b) + rng.integers(n, size=k * n * A * b)
+    P = sp.coo_array((np.full(len(where), 1 / b), (np.repeat(np.arange(k * n * A), b), where))).tocsr()
+    return MDP(P, rng.random((k * n, A)), 0.999)
+
+
+@pytest.mark.parametrize(
+    ("k", "n", "method", "why"),
+    [(50, 20, "pi", "factors fill in no more"), (25, 240, "ipi", "level each part by itself")],
+)
+def test_auto_sees_parts(k, n, method, why):
+    mdp = parts(k, n)
     answer = solve(mdp, tol=1e-6)
-    assert answer.method == "pi"
-    assert "factors fill in no more" in answer.reason
+    assert answer.method == method
+    assert why in answer.reason
     check(answer, solve(mdp, tol=1e-5, method="gs"), 1e-6)
 
 
