@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 
-from mdptk.core.errors import Infeasible, InvalidModel
+from mdptk.core.errors import Infeasible, InvalidModel, NotConverged
 from mdptk.core.models import Array, _frozen, _set
 
 TIGHT = {"tol_gap_abs": 1e-11, "tol_gap_rel": 1e-11, "tol_feas": 1e-11}  # of a projection
@@ -157,18 +158,24 @@ class OnlineControl:
         ------
         Infeasible
             If there are none.
+        NotConverged
+            If the solver does not find them as exactly as `TIGHT` asks.
         """
         scaled = M * min(1.0, self.radius / max(float(np.linalg.norm(M)), 1e-300))
         if not len(self.b) or self.worst(scaled).max() <= -epsilon:
             return scaled  # nearest in the ball, and allowed
         program, x, to, spare = self._program
         to.value, spare.value = M, np.array(epsilon)
-        program.solve(solver="CLARABEL", **TIGHT)
-        if x.value is None:
+        with catch_warnings():
+            simplefilter("ignore")  # what it would warn of is an error here
+            program.solve(solver="CLARABEL", **TIGHT)
+        if program.status == "infeasible":
             raise Infeasible(
                 f"no parameters of norm {self.radius:g} keep epsilon = {epsilon:g} from the static constraints of "
                 f"{self!r} under disturbances up to {self.W:.6g}: worst(0) = {self.worst(0 * M).tolist()}"
             )
+        if program.status != "optimal":
+            raise NotConverged(f"the projection on what {self!r} allows: {program.status}")
         return np.asarray(x.value)
 
     @cached_property

@@ -72,8 +72,10 @@ def _rounding(run: Run) -> Array:
 
 
 def _projected(run: Run) -> Any:
-    """A solver's projection moves a constraint by its slope times what it is off by."""
-    return PROJECTED * (1 + run.problem.W * abs(run.problem.pulses[1]).sum((-2, -1)).max(initial=0.0))
+    """A solver's projection moves a constraint by its slope times what it is off by, and is off relative to sizes."""
+    problem = run.problem
+    slope = problem.W * abs(problem.pulses[1]).sum((-2, -1)).max(initial=0.0)
+    return PROJECTED * (1 + slope * (1 + problem.radius) + abs(problem.b).max(initial=0.0))
 
 
 regret = Quantity(
