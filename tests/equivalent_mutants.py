@@ -12,6 +12,18 @@ MORE = "more uniforms than are used, of the same distribution"
 TWO_AXES = "of two axes the second is the last"
 
 EQUIVALENT: dict[str, str] = {
+    "BNPO.draw: jax.random.uniform(key, (self.M, self.K, oracle.H + 1, 2))  ->  "
+    "jax.random.uniform(key, (self.M, self.K, oracle.H + 1, 3))": MORE,
+    "EpsMix.draw: jax.random.uniform(key, (oracle.episodes.H + 2, 2))  ->  "
+    "jax.random.uniform(key, (oracle.episodes.H + 3, 2))": MORE,
+    "HARPG.draw: jax.random.uniform(key, (2, self.N, oracle.H + 1, 2))  ->  "
+    "jax.random.uniform(key, (2, self.N, oracle.H + 1, 3))": MORE,
+    "NaturalActorCritic.draw: jax.random.uniform(key, (self.N, oracle.H + 1, 2))  ->  "
+    "jax.random.uniform(key, (self.N, oracle.H + 2, 2))": MORE,
+    "DualAveraging.step: (total - total.max(-1, keepdims=True), state.n + 1)  ->  "
+    "(total - total.min(-1, keepdims=True), state.n + 1)": SHIFT,
+    "AnnealedExpectileIteration.step: self.level(float(np.max(n)))  ->  "
+    "self.level(float(np.min(n)))": "all models of a batch are at the same step",
     "AdaptivePMD.step: np.where(moves, state.c / np.where(moves, distance, 1.0), 1.0)  ->  "
     "np.where(moves, state.c / np.where(moves, distance, 1.0), 2.0)": GREEDY_ALREADY,
     "AdaptivePMD.step: np.where(moves, state.c / np.where(moves, distance, 1.0), 1.0)  ->  "

@@ -57,6 +57,13 @@ def test_the_multiplier_leaves_little_to_fix():
     assert ENDS.check(without).ratio > 0.01
 
 
+def test_short_steps_need_no_multiplier():
+    beta = run(FixPO(radius=0.1, step_size=1e-3, kappa=2.0), garnet(seed=1), 12)["beta"][0]
+    assert (np.diff(beta) <= 0).all()
+    assert beta[0] == 1
+    assert beta[-1] == 0
+
+
 def test_statements_catch_a_phase_that_is_left_out():
     class Unfixed(FixPO):
         def step(self, problem, state):
