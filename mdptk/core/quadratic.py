@@ -61,7 +61,7 @@ def quadratic_on_simplex(R: Array, q: Array, k: int) -> tuple[Array, Array, floa
         up = np.where(free, -np.inf, q - y @ R - x[-1] * a)
         gain = float(up.max())
         if gain <= 64 * (rows + 1) * np.finfo(float).eps * size:
-            return z, y * np.sqrt(unit), float(x[-1]) * unit
+            return z, R @ z * np.sqrt(unit), float(x[-1]) * unit  # not y: with the rounding of a product alone
         free[up.argmax()] = True
     raise NotConverged(f"the active set of {n} variables did not settle", gain)
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from mdptk import check, run
-from mdptk.algorithms.constrained.augmented_lagrangian import AVERAGE_GAP, AugmentedLagrangian
+from mdptk import CMDP, MDP, check, run
+from mdptk.algorithms.constrained.augmented_lagrangian import AVERAGE_GAP, CARRIED, AugmentedLagrangian
 from mdptk.core.quadratic import quadratic_on_simplex
 from mdptk.falsify.instance import Instance
 from mdptk.falsify.score import Candidate, judge
@@ -86,6 +86,18 @@ def test_it_ends_after_as_many_steps_as_the_dual_function_is_flat(eta):
         result["returns"][0, there - 1 :, 1], 0.5, atol=1e-13 + (1 - 1.5 * eta * (there - 1)) / eta
     )
     np.testing.assert_allclose(result["returns"][0, there:, 1], 0.5, atol=1e-13)
+
+
+def test_small_steps_keep_their_digits():
+    """Found by the count of false alarms: a price of 0.008 that was right to 1e-14 left an excess that was to 1e-12."""
+    P = [[[0.9995, 0.0005], [0.0005, 0.9995]], [[0.0005, 0.9995], [0.9995, 0.0005]]]
+    cmdp = CMDP(MDP(P, [[0, 0], [1, 0]], 0.9), [[[0, 0], [1, 0]], [[1, 1], [0, 1]]], [6.0, 6.0])
+    result = run(AugmentedLagrangian(0.002350074403294678), cmdp, 3)
+    excess = result["returns"][0, :, 1:] - cmdp.b
+    np.testing.assert_allclose(
+        result["price"][0], np.maximum(result["lam"][0] + result.alg.eta * excess, 0), rtol=1e-14
+    )
+    assert CARRIED.check(result).ok
 
 
 def test_what_the_average_earns_has_a_ratio():
