@@ -67,15 +67,21 @@ def _geometry(run: Run) -> dict[str, Array]:
         sharp = ~free & (z > 0)
         gained = np.where(sharp, R * half * p, p**2)
         saved = np.where(sharp, C * half * p, 0)
-        run.cache["geometry"] = {"R": R, "C": C, "p": p, "gained": gained, "saved": saved}
+        run.cache["geometry"] = {"R": R, "C": C, "z": z, "p": p, "gained": gained, "saved": saved}
     return run.cache["geometry"]
 
 
 def _gradient_rounding(run: Run) -> Array:
-    """Of a product of two gradients, or of one and p: an entry is at most of the size of what it was computed from."""
+    """Of a product of two gradients, or of one and p: an entry is at most of the size of what it was computed from.
+
+    A gradient that is hardly more than rounding has no direction, and an angle that is nearly right no case of the three.
+    """
     x = _geometry(run)
+    R, C, z = x["R"], x["C"], x["z"]
     off = returns_rounding(run.problem) / (1 - run.problem.gamma) * np.sqrt(run.problem.S * run.problem.A)
-    return 4 * (off + 4 * EPS * (x["R"] + x["C"])) * (x["R"] + x["C"] + off)
+    turned = sum(np.divide(off, y, out=np.ones_like(y), where=y > off) for y in (R, C))
+    undecided = np.where(abs(z) <= turned, 1.0, turned)
+    return 4 * (off + 4 * EPS * (R + C)) * (R + C + off) + undecided * (R + C) ** 2 * (run["watched"] > 0)
 
 
 def _step_rounding(run: Run) -> Array:
