@@ -187,7 +187,7 @@ def _without_state(x: Instance, s: int) -> Instance:
         pi=None if x.pi is None else x.pi[..., keep, :],
         Phi=None if x.Phi is None else x.Phi[keep][:, _alive(x.Phi[keep])],
         D=None if x.D is None else _normalised(x.D[keep], np.full(x.S - 1, 1 / (x.S - 1))),
-        start=x.start if x.start is None else x.start[keep if x.Phi is None else _alive(x.Phi[keep])],
+        start=_of_start(x, "s", keep),
         c=None if x.c is None else x.c[..., keep, :],
         kernels=None if x.kernels is None else _normalised(x.kernels[:, keep][..., keep], home),
         centre=None,
@@ -232,10 +232,32 @@ def _of_actions(x: Instance, keep: list[int]) -> Instance:
         return None if P is None else P[..., keep, :]
 
     pi = None if x.pi is None else _normalised(x.pi[..., keep], np.full((*x.pi.shape[:-1], len(keep)), 1 / len(keep)))
-    start = x.start if x.start is None or x.start.ndim < 2 else x.start[:, keep]
+    start = _of_start(x, "a", keep)
     kernels = {name: rows(getattr(x, name)) for name in ("P", "centre", "lower", "upper", "kernels")}
     more = _of_more(x, "a", keep)
     return replace(x, r=x.r[..., keep], c=of(x.c), radius=of(x.radius), pi=pi, start=start, more=more, **kernels)
+
+
+def _of_start(x: Instance, axis: str, keep: list[int]) -> Array | None:
+    """The free numbers of the first state with these entries of an axis alone: states, actions or costs.
+
+    They are values or logits by state, coefficients, prices of costs, or logits with the prices behind them.
+    """
+    start, m = x.start, 0 if x.c is None else len(x.c)
+    if start is None:
+        return None
+    if m and start.shape == (x.S * x.A + m,):
+        logits, prices = start[:-m].reshape(x.S, x.A), start[-m:]
+        if axis == "c":
+            return np.append(logits, prices[keep])
+        return np.append(np.take(logits, keep, "sa".index(axis)), prices)
+    if m and start.shape == (m,):
+        return start[keep] if axis == "c" else start
+    if axis == "s" and x.Phi is not None:
+        return start[_alive(x.Phi[keep])]
+    if axis == "c" or (axis == "a" and start.ndim < 2):
+        return start
+    return np.take(start, keep, "sa".index(axis))
 
 
 def _of_more(x: Instance, axis: str, keep: list[int]) -> dict[str, Array]:
@@ -266,7 +288,12 @@ def _without_one(x: Instance, *names: str) -> list[Instance]:
     arrays = {name: a for name in names if (a := getattr(x, name)) is not None}
     n = len(next(iter(arrays.values()))) if arrays else 0
     fewest = 0 if names == ("kernels",) else 1
-    return [replace(x, **{name: np.delete(a, i, axis=0) for name, a in arrays.items()}) for i in range(n) if n > fewest]
+    found = []
+    for i in range(n if n > fewest else 0):
+        left = {name: np.delete(a, i, axis=0) for name, a in arrays.items()}
+        start = _of_start(x, "c", [j for j in range(n) if j != i]) if "c" in names else x.start
+        found.append(replace(x, start=start, **left))
+    return found
 
 
 def _normalised(p: np.ndarray, otherwise: np.ndarray) -> np.ndarray:

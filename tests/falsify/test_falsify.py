@@ -13,6 +13,7 @@ from sympy import Float, Rational, exp, log
 
 import mdptk
 from mdptk import MDP, PolicyEvaluation, registry, run
+from mdptk.algorithms.constrained import crpo, dual_descent, npg_primal_dual
 from mdptk.algorithms.exploration import ucbvi
 from mdptk.algorithms.planning import modified_policy_iteration, policy_iteration, value_iteration
 from mdptk.algorithms.policy_gradient import npg, softmax_pg
@@ -20,6 +21,7 @@ from mdptk.algorithms.td import mean_path_td, td_zero
 from mdptk.core import exact
 from mdptk.core.algorithm import Solver
 from mdptk.core.errors import MdptkError
+from mdptk.core.models import CMDP
 from mdptk.core.parts import CONTINUOUS, UTILITIES
 from mdptk.core.robust import L1, Finite, Interval, RobustMDP
 from mdptk.falsify import Counterexample, NotFound, falsify, moves, search
@@ -378,6 +380,19 @@ def test_simplifications_and_grids_make_models(kind):
             assert complexity(simpler) < complexity(c)
     for chunk in (next(tiny(kind, batched=False), []), *(next(finer(kind, rng, batched=False)) for _ in range(4))):
         assert all(isinstance(x.model(), kind) for x in chunk)
+
+
+@pytest.mark.parametrize(
+    "theorem", [dual_descent.DISTANCE, npg_primal_dual.IMPROVEMENT, crpo.KEPT], ids=lambda th: th.slug
+)
+def test_simpler_starts_fit_simpler_models(theorem):
+    """Prices, logits, or both in a row."""
+    rng, alg = np.random.default_rng(5), next(c for c in registry.find().values() if theorem in c.theorems)()
+    x = replace(moves.sample(rng, CMDP), b=np.ones(2), c=rng.random((2, 3, 2)), P=rng.dirichlet(np.ones(3), (3, 2)))
+    x = replace(x, r=rng.random((3, 2)), rho=np.ones(3) / 3)
+    free = np.asarray(theorem.starts.free(alg.init(x.model())))
+    for simpler in simplifications(Candidate(alg, replace(x, start=rng.random(free.shape)), 1), fixed=True):
+        simpler.run(theorem)
 
 
 def test_the_finer_grid_has_halves_and_thirds():

@@ -74,7 +74,7 @@ def _geometry(run: Run) -> dict[str, Array]:
 def _gradient_rounding(run: Run) -> Array:
     """Of a product of two gradients, or of one and p: an entry is at most of the size of what it was computed from.
 
-    A gradient that is hardly more than rounding has no direction, and an angle that is nearly right no case of the three.
+    A gradient that is hardly more than rounding has no direction, and an angle that is nearly right decides no case.
     """
     x = _geometry(run)
     R, C, z = x["R"], x["C"], x["z"]
