@@ -26,9 +26,12 @@ def _dual(run: Run, name: str) -> Array:
 
 
 def resolution(problem: CMDP, eta: float, lam: Array) -> Any:
-    """Rounding error of a Lagrangian, of m + 1 terms, at prices that are eta times what is spent, a rounded number."""
+    """Rounding error of a Lagrangian, of m + 1 terms, at prices that are eta times what is spent, a rounded number.
+
+    Twice this is not less than what `mdptk.core.quadratic` stops at, 64 (m + 1) units in the last place.
+    """
     spread = np.ptp(problem.c, axis=(1, 2)).sum() / (1 - problem.gamma)
-    return 2 * (problem.m + 1) * returns_rounding(problem) * (1 + lam.sum(-1) + eta * spread)
+    return 4 * (problem.m + 1) * returns_rounding(problem) * (1 + lam.sum(-1) + eta * spread)
 
 
 def _price_rounding(run: Run, name: str) -> Array:
