@@ -160,3 +160,10 @@ def test_nothing_is_allowed():
         run(COCOM(epsilon=5.0), problem, 1)
     with pytest.raises(InvalidModel, match=r"D has shape \(1, 2\), expected \(1, 3\)"):
         replace(problem, D=[[1.0, 0.0]], b=[1.0])
+
+
+def test_no_static_constraints_as_they_are_printed():
+    problem = moving_wall()
+    again = replace(problem, D=problem.D.tolist(), b=problem.b.tolist())
+    assert again.D.shape == problem.D.shape
+    assert again.D.shape[0] == 0
