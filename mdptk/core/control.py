@@ -60,8 +60,9 @@ class OnlineControl:
             _set(self, **{name: _frozen(getattr(self, name), name)})
         n, d = self.G.shape
         if self.D is None or np.size(self.D) == np.size(self.b) == 0:  # as printed: [] has no second axis
-            _set(self, D=np.zeros((0, n + d)), b=np.zeros(0))
-        _set(self, D=_frozen(self.D, "D"), b=_frozen(self.b, "b"))
+            _set(self, D=_frozen(np.zeros((0, n + d)), "D"), b=_frozen([], "b"))
+        else:
+            _set(self, D=_frozen(self.D, "D"), b=_frozen(self.b, "b"))
         wanted = {"F": (n, n), "K": (d, n), "w": (len(self.w), n), "e": (n,), "D": (len(np.atleast_1d(self.b)), n + d)}
         wanted |= {"q": (len(self.w),), "limit": (len(self.w),)}
         for name, shape in wanted.items():
