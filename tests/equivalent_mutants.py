@@ -60,4 +60,31 @@ EQUIVALENT: dict[str, str] = {
     "NormalisedSoftmaxPG._state: State(theta - theta.max(-1, keepdims=True), exact.softmax(theta))  ->  "
     "State(theta - theta.min(-1, keepdims=True), exact.softmax(theta))": SHIFT,
     "LeaveOneOut.estimate: oracle.rewards(s, a).sum(-1)  ->  oracle.rewards(s, a).sum(+1)": TWO_AXES,
+    "OptAug.draw: jax.random.uniform(key, (oracle.episodes.H + 1, 2))  ->  "
+    "jax.random.uniform(key, (oracle.episodes.H + 1, 3))": MORE,
+    "OptCMDP.draw: jax.random.uniform(key, (oracle.episodes.H + 1, 2))  ->  "
+    "jax.random.uniform(key, (oracle.episodes.H + 1, 3))": MORE,
+    "OptAug.draw: jax.random.uniform(key, (oracle.episodes.H + 1, 2))  ->  "
+    "jax.random.uniform(key, (oracle.episodes.H + 2, 2))": MORE,
+    "OptCMDP.draw: jax.random.uniform(key, (oracle.episodes.H + 1, 2))  ->  "
+    "jax.random.uniform(key, (oracle.episodes.H + 2, 2))": MORE,
+    "OptDual.draw: jax.random.uniform(key, (oracle.episodes.H + 1, 2))  ->  "
+    "jax.random.uniform(key, (oracle.episodes.H + 1, 3))": MORE,
+    "OptDual.draw: jax.random.uniform(key, (oracle.episodes.H + 1, 2))  ->  "
+    "jax.random.uniform(key, (oracle.episodes.H + 2, 2))": MORE,
+    "OptPrimalDual.draw: jax.random.uniform(key, (oracle.episodes.H + 1, 2))  ->  "
+    "jax.random.uniform(key, (oracle.episodes.H + 1, 3))": MORE,
+    "PenalisedTRPO._excess: (span > 0, np.where(span > 0, span, 1.0))  ->  "
+    "(span > 0, np.where(span > 0, span, 2.0))": UNUSED,
+    "REBEL._phi: np.asarray(features(S * A, alg.n)).reshape(S, A, -1)  ->  "
+    "np.asarray(features(S * A, alg.n)).reshape(S, A, -2)": "numpy infers any negative length",
+    "REINFORCE.draw: jax.random.uniform(key, (self.N, oracle.H + 1, 2))  ->  "
+    "jax.random.uniform(key, (self.N, oracle.H + 1, 3))": MORE,
+    "ROS.draw: jax.random.uniform(key, (self.N, oracle.H + 1, 2))  ->  "
+    "jax.random.uniform(key, (self.N, oracle.H + 2, 2))": MORE,
+    "RobustValueIteration.step: State(v=problem.q(state.v).max(-1))  ->  State(v=problem.q(state.v).max(+1))": TWO_AXES,
+    "S2PG.draw: jax.random.uniform(key, (self.N, oracle.H + 1, 2))  ->  "
+    "jax.random.uniform(key, (self.N, oracle.H + 2, 2))": MORE,
+    "SampledREBEL.step: State(theta, self.regress(oracle.A, arms, oracle.pull(arms, xi[..., 1])))  ->  "
+    "State(theta, self.regress(oracle.A, arms, oracle.pull(arms, xi[..., 2])))": "jax takes the last entry for one beyond it",
 }

@@ -134,7 +134,9 @@ def complexity(c: Candidate) -> tuple[int, int]:
 def _rounder_hyperparameters(c: Candidate) -> Iterator[Candidate]:
     for name, (kind, mark) in ranges(type(c.alg)).items():
         now = getattr(c.alg, name)
-        values = range(1, int(now)) if kind is int else [] if now is None else (float(f"{now:.{d}e}") for d in (0, 1))
+        if now is None:
+            continue
+        values = range(1, int(now)) if kind is int else (float(f"{now:.{d}e}") for d in (0, 1))
         yield from (replace(c, alg=changed(c.alg, {name: value})) for value in values if value in mark)
 
 
