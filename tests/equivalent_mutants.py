@@ -86,5 +86,5 @@ EQUIVALENT: dict[str, str] = {
     "S2PG.draw: jax.random.uniform(key, (self.N, oracle.H + 1, 2))  ->  "
     "jax.random.uniform(key, (self.N, oracle.H + 2, 2))": MORE,
     "SampledREBEL.step: State(theta, self.regress(oracle.A, arms, oracle.pull(arms, xi[..., 1])))  ->  "
-    "State(theta, self.regress(oracle.A, arms, oracle.pull(arms, xi[..., 2])))": "jax takes the last entry for one beyond it",
+    "State(theta, self.regress(oracle.A, arms, oracle.pull(arms, xi[..., 2])))": "jax reads the last one",
 }
