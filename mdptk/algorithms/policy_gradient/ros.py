@@ -92,8 +92,8 @@ gradient_error = Quantity(
 sum_of_parts = Quantity(
     "sum_of_parts",
     lambda run: run["error"][..., 1],
-    latex=r"\big\|e - \pi \langle 1, e \rangle\big\|_2,\; e = \tfrac nN (\bar G - Q)"
-    r" + \tfrac{n_s}N \big(\tfrac n{n_s} - \pi\big) Q + \big(\tfrac{n_s}N - d\big) \pi Q",
+    latex=r"\big\|e - \pi \langle 1, e \rangle\big\|_2,\; e = \tfrac{n}{N} (\bar G - Q)"
+    r" + \tfrac{n_s}{N} \big(\tfrac{n}{n_s} - \pi\big) Q + \big(\tfrac{n_s}{N} - d\big) \pi Q",
     rounding=_rounding,
 )
 sampling_error = Quantity(
