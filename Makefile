@@ -56,7 +56,7 @@ nightly: .venv/ready mutants
 	$(BIN)/python -m tests.solve.test_methods_at_scale
 	$(BIN)/python -m tests.solve.containment 1000
 
-# ten minutes for each statement about an exact policy gradient or mirror descent method, most of a day: goes on where
+# ten minutes of a processor for each statement about an exact policy gradient or mirror descent method: goes on where
 # it was interrupted; make falsify NAMES="PPO '*PMD'" for some of them
 falsify: .venv/ready
 	$(BIN)/python -m tests.algorithms.exact_methods $(NAMES) --budget $(BUDGET) --jobs $(WORKERS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
@@ -50,6 +50,7 @@ def falsify(
     gamma: float | None = None,
     out: Path | str | None = None,
     progress: bool = False,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Counterexample | NotFound:
     """Search for an instance on which a theorem is false, and report the one on which it is tightest.
 
@@ -71,6 +72,8 @@ def falsify(
         exist. Nothing is written if None.
     progress
         Show how far the search is.
+    clock
+        What counts the seconds: `time.process_time` takes those that the process computes, on a machine that is shared.
 
     Initial states are searched where the theorem's `starts` allow it.
 
@@ -96,8 +99,8 @@ def falsify(
         raise MdptkError(f"gamma = {gamma}: {name} is about a {kind.__name__}, which has no discount")
     gamma = None if gamma is None else check_discount(gamma)
     archive = Archive(None if out is None else Path(out), name, seed)
-    search = Search(th, base, fixed, seed, time.monotonic() + budget, runs or 10**12, archive, gamma)
-    began = time.monotonic()
+    began = clock()
+    search = Search(th, base, fixed, seed, began + budget, runs or 10**12, archive, gamma, clock)
     with _showing(name, budget, progress) as search.tell:
         try:
             explore(search)
@@ -106,7 +109,7 @@ def falsify(
         except KeyboardInterrupt:
             search.ended = "interrupted"
         search.ended = search.ended or "all candidates were tried"
-    return _report(search, name, time.monotonic() - began)
+    return _report(search, name, clock() - began)
 
 
 def explore(search: Search) -> None:
@@ -193,10 +196,11 @@ class Search:
     base: Algorithm
     fixed: bool  # whether the hyperparameters of `base` stay as they are
     seed: int
-    deadline: float
+    deadline: float  # by its clock
     limit: int
     archive: Archive
     gamma: float | None = None  # the discount of all instances, if it is fixed
+    clock: Callable[[], float] = time.monotonic
     runs: int = 0
     judged: int = 0
     doubtful: int = 0
@@ -305,7 +309,7 @@ class Search:
             self.tell(self)
         if self.runs >= self.limit:
             raise _Over(f"{self.runs} runs")
-        if time.monotonic() > self.deadline:
+        if self.clock() > self.deadline:
             raise _Over("the budget of seconds")
         return found
 
@@ -395,10 +399,11 @@ def _showing(name: str, budget: float, progress: bool) -> Iterator[Any]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task, began = bar.add_task(name, total=budget), time.monotonic()
+        task = bar.add_task(name, total=budget)
 
         def tell(search: Search) -> None:
             best = "" if search.record is None else f", best {search.record[0].value:.4g}"
-            bar.update(task, completed=time.monotonic() - began, description=f"{name}: {search.runs} runs{best}")
+            left = search.deadline - search.clock()
+            bar.update(task, completed=budget - left, description=f"{name}: {search.runs} runs{best}")
 
         yield tell

@@ -2,14 +2,15 @@
 
     python -m tests.algorithms.exact_methods [NAME ...] [--budget SECONDS] [--jobs N] [--again]
 
-gives each of them ten minutes. A NAME is an algorithm (``PPO``), a statement (``PPO.monotone-improvement``), or a
-pattern of either (``'*PMD'``); all if none is named. Every statement has a line as soon as it is done, and at the end
-there is a table: status, the worst ratio of its two sides, how many instances were tried. It fails if a statement that
-is called proved is broken, or a refuted one never was.
+gives each of them ten minutes of a processor. A NAME is an algorithm (``PPO``), a statement
+(``PPO.monotone-improvement``), or a pattern of either (``'*PMD'``); all if none is named. Every statement has a line as
+soon as it is done, and at the end there is a table: status, the worst ratio of its two sides, how many instances were
+tried. It fails if a statement that is called proved is broken, or a refuted one never was.
 
-Outcomes are appended to a file as they come. With the same budget a statement is not searched again while it and the
-file of its algorithm stay as they are, so whoever interrupts it goes on later, and all of them take as many nights as
-they like. `--again` searches what is named anew.
+Outcomes are appended to exact_methods.jsonl, beside this file, as they come; it is committed. With the same budget a
+statement is not searched again while it and the file of its algorithm stay as they are, so whoever interrupts it goes
+on later, and all of them take as many nights as they like: first one statement of each method, then the second.
+`--again` searches what is named anew.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import inspect
 import json
 import multiprocessing
 import signal
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -36,7 +38,7 @@ from mdptk.falsify.instance import KINDS
 from mdptk.theory import Theorem
 
 SHELVES = ("policy_gradient", "mirror_descent")
-KEPT = Path(__file__).parents[2] / ".cache" / "falsify.jsonl"
+KEPT = Path(__file__).with_suffix(".jsonl")
 BUDGET = 600.0
 
 
@@ -91,7 +93,7 @@ def search(name: str, budget: float) -> Outcome:
     _, theorem = registry.theorem(name)
     of = key(name, budget), name, theorem.status
     try:
-        x = falsify(name, budget=budget)
+        x = falsify(name, budget=budget, clock=time.process_time)
     except Exception as error:  # one statement may not cost the night of the others
         return Outcome(*of, False, float("nan"), "", 0, "crashed", f"# {name}: {type(error).__name__}: {error}")
     return Outcome(*of, isinstance(x, Counterexample), x.ratio, x.unit, x.about.runs, x.about.ended, str(x))
@@ -137,7 +139,7 @@ def main(args: Sequence[str] | None = None, path: Path = KEPT) -> int:
     console = Console()
     wanted = {name: key(name, given.budget) for name, _ in statements(given.names)}
     known = {} if given.again else outcomes(path)
-    todo = [name for name, of in wanted.items() if of not in known]
+    todo = sorted((name for name, of in wanted.items() if of not in known), key=_place)
     told = f"{len(wanted)} statements, {len(wanted) - len(todo)} of them are known; {given.budget:g} s for each other"
     console.print(told, markup=False, soft_wrap=True)
     done = {x.name: x for of in wanted.values() if (x := known.get(of))}
@@ -165,6 +167,12 @@ def main(args: Sequence[str] | None = None, path: Path = KEPT) -> int:
         console.print(f"interrupted: {len(wanted) - len(found)} are left; the same command goes on")
         return 130
     return int(bool(surprising))
+
+
+def _place(name: str) -> int:
+    """Which of the statements of its algorithm it is."""
+    cls, theorem = registry.theorem(name)
+    return cls.theorems.index(theorem)
 
 
 def _word(x: Outcome) -> str:

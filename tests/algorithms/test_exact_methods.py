@@ -10,7 +10,7 @@ from mdptk import registry
 from tests.algorithms import exact_methods
 from tests.algorithms.exact_methods import SHELVES, Outcome, key, main, outcomes, statements
 
-NAMES = ("NPG.improvement", "ProjectedPG.ascent", "TRPO.trust-region")
+NAMES = ("NPG.improvement", "TRPO.trust-region", "ProjectedPG.ascent")  # the first of an algorithm come first
 
 
 def test_every_exact_method_is_searched_and_no_order_is_taken_for_a_bound():
