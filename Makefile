@@ -17,8 +17,8 @@ verify: .venv/ready
 	$(BIN)/mdptk verify
 
 # the pages run one after the other, on one core: beside the tests they cost half of their time
-test: lint types
-	$(MAKE) --no-print-directory -j 2 pytest docs
+test: lint
+	$(MAKE) --no-print-directory -j 3 types pytest docs
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -4,7 +4,7 @@ import hypothesis
 import jaxtyping
 
 os.environ.setdefault("MPLBACKEND", "Agg")
-hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, max_examples=50)
 hypothesis.settings.register_profile("dev", deadline=None)
 hypothesis.settings.load_profile("ci")  # --hypothesis-profile=dev draws anew each time
 
