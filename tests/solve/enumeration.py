@@ -26,7 +26,7 @@ def fractions(x):
 
 
 def gauss(M, b):
-    """Solve ``M x = b``."""
+    """Solve ``M x = b`` in rationals."""
     n = len(b)
     M = [[*row, c] for row, c in zip(M, b, strict=True)]
     for i in range(n):

@@ -22,32 +22,21 @@ from mdptk.problems.teaching import two_state
 from mdptk.solve import ExactSolution, certify, solve
 from mdptk.solve._exact_rational import nearest
 from mdptk.solve.solution import Unsupported
+from tests.solve.enumeration import (
+    dot,
+    fractions,
+    gauss,
+    hold_exactly,
+    model,
+    optimal_gain,
+    optimal_total,
+    stored,
+    total_reward,
+)
 from tests.solve.enumeration import gain as chain_gain
-from tests.solve.enumeration import hold_exactly, model, optimal_gain, optimal_total, stored, total_reward
 
 pytest.importorskip("flint")
 some = settings(max_examples=100, deadline=None)
-
-
-def fractions(x):
-    return [fractions(y) for y in x] if np.ndim(x) else Fraction(float(x))
-
-
-def gauss(M, b):
-    n = len(b)
-    M = [[*row, c] for row, c in zip(M, b, strict=True)]
-    for i in range(n):
-        p = next(k for k in range(i, n) if M[k][i] != 0)
-        M[i], M[p] = M[p], M[i]
-        M[i] = [x / M[i][i] for x in M[i]]
-        for k in range(n):
-            if k != i and M[k][i] != 0:
-                M[k] = [x - M[k][i] * y for x, y in zip(M[k], M[i], strict=True)]
-    return [row[n] for row in M]
-
-
-def dot(p, v):
-    return sum((x * y for x, y in zip(p, v, strict=True)), Fraction(0))
 
 
 def value(mdp, pi):

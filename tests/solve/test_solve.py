@@ -28,33 +28,12 @@ from mdptk.problems.teaching import coin, two_state
 from mdptk.solve import Solution, solve
 from mdptk.solve.certificates import bracket, bracket_gain, bracket_stages, float_above, float_below
 from mdptk.solve.solution import Unsupported
+from tests.solve.enumeration import dot, fractions, gauss
 
 many = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 some = settings(max_examples=80, deadline=None)
 
 # exact answers ---------------------------------------------------------------------------------------------------
-
-
-def fractions(x):
-    return [fractions(y) for y in x] if np.ndim(x) else Fraction(float(x))
-
-
-def gauss(M, b):
-    """Solve ``M x = b`` in rationals."""
-    n = len(b)
-    M = [[*row, c] for row, c in zip(M, b, strict=True)]
-    for i in range(n):
-        p = next(k for k in range(i, n) if M[k][i] != 0)
-        M[i], M[p] = M[p], M[i]
-        M[i] = [x / M[i][i] for x in M[i]]
-        for k in range(n):
-            if k != i and M[k][i] != 0:
-                M[k] = [x - M[k][i] * y for x, y in zip(M[k], M[i], strict=True)]
-    return [row[n] for row in M]
-
-
-def dot(p, v):
-    return sum((x * y for x, y in zip(p, v, strict=True)), Fraction(0))
 
 
 def exact_value(mdp, actions):
