@@ -9,6 +9,7 @@ from typing import Any
 
 from mdptk import registry
 from mdptk.cli._common import errors, natural, new_folder, output, positive
+from mdptk.core.algorithm import Learner
 from mdptk.core.errors import MdptkError
 from mdptk.falsify import Counterexample, falsify, recorded
 from mdptk.falsify.instance import KINDS
@@ -80,4 +81,8 @@ def _all(args: argparse.Namespace) -> int:
             if args.record is not None:
                 recorded.write(found, args.record)
             broken = broken or (isinstance(found, Counterexample) and theorem.status == "proved")
+        if issubclass(cls, Learner):
+            from mdptk.core.learn import forget
+
+            forget()
     return int(broken)

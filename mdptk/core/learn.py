@@ -122,6 +122,12 @@ def _stride(every: int) -> int:
     return max(d for d in range(1, BLOCK + 1) if every % d == 0)
 
 
+def forget() -> None:
+    """Let go of all that was compiled: a process may not keep the programs of a hundred learners."""
+    _compiled.cache_clear()
+    jax.clear_caches()
+
+
 @lru_cache(maxsize=64)
 def _compiled(alg: Learner) -> tuple[Any, Any]:
     """(start, advance) for this algorithm: compiled once for each shape of problem, for runs of every length."""

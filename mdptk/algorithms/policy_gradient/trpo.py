@@ -35,6 +35,7 @@ from sympy import Symbol
 from mdptk.core import exact
 from mdptk.core.algorithm import Positive, Solver
 from mdptk.core.models import MDP, Array
+from mdptk.core.trust_region import excess
 from mdptk.theory import Cite, Start, Theorem, previous
 from mdptk.theory.stock_trust_region import epsilon, gained, largest_kl, largest_tv, surrogate_gain
 from mdptk.theory.symbols import gamma
@@ -114,27 +115,10 @@ class TRPO(Solver[MDP, State]):
         advantage = exact.advantage(problem, state.pi)
         below = advantage.max(-1, keepdims=True) - advantage
         below = np.where(below > exact.rounding(problem), below, 0.0)  # a tie within rounding is one
-        return _state(state.log_pi - np.log1p(below / _excess(below, state.log_pi, self.radius)))
+        e = excess(state.pi, below, self.radius)[..., None]
+        return _state(state.log_pi - np.log1p(below / e))
 
 
 def _state(x: Array) -> State:
     log_pi = exact.log_softmax(x)
     return State(log_pi, np.exp(log_pi))
-
-
-def _excess(below: Array, log_pi: Array, radius: float) -> Array:
-    """``lambda - max_a A`` with ``KL(pi || pi / (lambda - A)) = radius`` up to rounding, from above; by bisection.
-
-    With e the excess and b = max A - A, p is proportional to pi / (1 + b / e). Where all actions are the same every e
-    will do. The relative entropy falls as e rises, so the end of the bracket that is inside the region is returned.
-    """
-    worst = below.max(-1, keepdims=True)
-    scale = np.where(worst > 0, worst, 1.0)
-    low, high = np.full_like(scale, -700.0), np.full_like(scale, 700.0)  # of log(e / scale)
-    for _ in range(60):  # 1400 / 2^60 is one rounding of the logarithm
-        middle = (low + high) / 2
-        x = log_pi - np.log1p(below / scale * np.exp(-middle))
-        shift = exact.log_softmax(x) - log_pi
-        inside = (np.exp(log_pi) * (np.expm1(shift) - shift)).sum(-1, keepdims=True) <= radius
-        low, high = np.where(inside, low, middle), np.where(inside, middle, high)
-    return scale * np.exp(high)

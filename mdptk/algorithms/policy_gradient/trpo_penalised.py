@@ -30,7 +30,7 @@ Proof: ``proofs/policy_gradient/trpo_penalised.py``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -38,13 +38,13 @@ from mdptk.core import exact
 from mdptk.core.algorithm import Solver
 from mdptk.core.errors import NotConverged
 from mdptk.core.models import MDP, Array
+from mdptk.core.trust_region import NEAR, at_excess, excess
 from mdptk.theory import Cite, Start, Theorem, previous
 from mdptk.theory.stock_trust_region import epsilon, gained, largest_kl, surrogate_gain
 from mdptk.theory.symbols import gamma
 
 LEAST = 1.0  # of epsilon is the penalty at least: without one the maximiser is deterministic
 SEEN = 1e-13  # variance of the advantage, over epsilon^2, below which a state is left as it is
-NEAR = 1e-7  # a Newton step of this size leaves an error of its square
 
 
 class State(NamedTuple):
@@ -111,10 +111,11 @@ class PenalisedTRPO(Solver[MDP, State]):
         price = largest * np.maximum(4 * problem.gamma / (1 - problem.gamma) ** 2, LEAST) * (1 - problem.gamma)
         spread = (state.pi * advantage**2).sum(-1)
         moves = (np.ptp(advantage, axis=-1) > 8 * exact.rounding(problem)) & (spread > SEEN * largest[..., None] ** 2)
-        advantage = np.where(moves[..., None], advantage - (state.pi * advantage).sum(-1, keepdims=True), 0.0)
         weight = np.where(moves, np.maximum(d, (1 - problem.gamma) * problem.rho), 0.0)
-        e = _balance(state.pi, advantage, weight, np.asarray(price))[..., None]
-        return _state(state.log_pi - np.log(e + (advantage.max(-1, keepdims=True) - advantage)))
+        moves = moves & (weight.sum(-1, keepdims=True) > 0)  # nobody does where no state that is visited gains
+        below = np.where(moves[..., None], advantage.max(-1, keepdims=True) - advantage, 0.0)
+        e = _balance(state.pi, below, weight, np.asarray(price))[..., None]
+        return _state(state.log_pi - np.log1p(below / e))
 
 
 def _state(x: Array) -> State:
@@ -122,58 +123,24 @@ def _state(x: Array) -> State:
     return State(log_pi, np.exp(log_pi))
 
 
-def _at(pi: Array, advantage: Array, e: Array) -> tuple[Array, Array, Array]:
-    """KL(pi || p), nu, and Var 1/(lambda - A), at lambda = max A + e, in states that move.
-
-    For A of mean zero under pi, with y = -A / lambda, E 1/(1+y) - 1 is E y^2/(1+y): no digits are lost for small y.
-    """
-    top = advantage.max(-1)
-    level = (top + e)[..., None]
-    y, one = -advantage / level, (e[..., None] + (top[..., None] - advantage)) / level  # one is 1 + y
-    mean = (pi * y**2 / one).sum(-1)
-    log = np.where(abs(y) < 0.5, np.log1p(np.maximum(y, -0.5)), np.log(one))
-    kl = np.log1p(mean) + (pi * (log - y)).sum(-1)
-    variance = (pi * (-y / one - mean[..., None]) ** 2).sum(-1) / level[..., 0] ** 2
-    return kl, level[..., 0] / (1 + mean), variance
-
-
-def _excess(pi: Array, advantage: Array, delta: Any) -> Array:
-    """The lambda - max A at which the divergence is `delta`: Newton in logarithms, from above."""
-    span = np.ptp(advantage, axis=-1)
-    moves, scale = span > 0, np.where(span > 0, span, 1.0)
-    x = np.log(scale / np.sqrt(8 * delta))  # log(1 + span / e) <= span / e, and Hoeffding: KL <= (span / e)^2 / 8
-    lowest = np.log(scale) - 300  # where a policy is as good as deterministic no divergence is that large
-    for _ in range(100):
-        e = np.exp(x)
-        kl, nu, variance = _at(pi, advantage, e)
-        seen = moves & (kl > 0)
-        slope = np.where(seen, e * nu * variance / np.where(seen, kl, 1.0), 1.0)
-        step = np.where(seen, (np.log(np.where(seen, kl, 1.0)) - np.log(delta)) / slope, 0.0)
-        last, x = x, np.maximum(x + np.clip(step, -40, 40), lowest)
-        if (abs(x - last) <= NEAR).all():
-            break
-    return np.exp(x)
-
-
-def _balance(pi: Array, advantage: Array, weight: Array, price: Array) -> Array:
+def _balance(pi: Array, below: Array, weight: Array, price: Array) -> Array:
     """The lambda - max A where one more unit of divergence in all states gains `price`; Newton in logarithms."""
     idle = weight.sum(-1) == 0
     wanted = np.log(np.where(idle, 1.0, price))
-    small = (weight * np.sqrt((pi * advantage**2).sum(-1))).sum(-1)  # where nu is sqrt(Var A / (2 delta))
+    spread = (pi * (below - (pi * below).sum(-1, keepdims=True)) ** 2).sum(-1)
+    small = (weight * np.sqrt(spread)).sum(-1)  # where nu is sqrt(Var A / (2 delta))
     ln = 2 * (np.log(np.where(idle, 1.0, small)) - wanted) - np.log(2)
     step = np.zeros_like(ln)
     for k in range(100):
         delta = np.exp(ln)[..., None]
-        e = _excess(pi, advantage, delta)
+        e = excess(pi, below, delta)
         if k and (abs(step) <= NEAR).all():
             return e
-        _, nu, variance = _at(pi, advantage, e)
-        seen = (weight > 0) & (variance > 0)
-        bend = np.where(
-            seen, (1 / nu**2 + variance) / np.where(seen, variance, 1.0), 0.0
-        )  # -nu' delta / nu, over delta
+        _, nu, fall = at_excess(pi, below, e)
+        seen = (weight > 0) & (fall > 0)
+        bend = np.where(seen, 1 + e / np.where(seen, nu * fall, 1.0), 0.0)  # -nu' delta / nu, over delta
         total = np.where(idle, 1.0, (weight * nu).sum(-1))
-        fall = (weight * nu * bend * delta).sum(-1) / total
-        step = np.where(idle, 0.0, (np.log(total) - wanted) / np.where(idle, 1.0, fall))
+        slope = (weight * nu * bend * delta).sum(-1) / total
+        step = np.where(idle, 0.0, (np.log(total) - wanted) / np.where(idle, 1.0, slope))
         ln = ln + np.clip(step, -2, 2)
     raise NotConverged("the divergence of the penalised step did not settle in 100 iterations", float(abs(step).max()))
