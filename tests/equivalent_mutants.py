@@ -74,8 +74,6 @@ EQUIVALENT: dict[str, str] = {
     "jax.random.uniform(key, (oracle.episodes.H + 2, 2))": MORE,
     "OptPrimalDual.draw: jax.random.uniform(key, (oracle.episodes.H + 1, 2))  ->  "
     "jax.random.uniform(key, (oracle.episodes.H + 1, 3))": MORE,
-    "PenalisedTRPO._excess: (span > 0, np.where(span > 0, span, 1.0))  ->  "
-    "(span > 0, np.where(span > 0, span, 2.0))": UNUSED,
     "REBEL._phi: np.asarray(features(S * A, alg.n)).reshape(S, A, -1)  ->  "
     "np.asarray(features(S * A, alg.n)).reshape(S, A, -2)": "numpy infers any negative length",
     "REINFORCE.draw: jax.random.uniform(key, (self.N, oracle.H + 1, 2))  ->  "

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mdptk import MDP, Run, check, run
-from mdptk.algorithms.policy_gradient.trpo import BOUND, SURROGATE, TIGHTER, TRPO, TRUST, largest_kl
+from mdptk.algorithms.policy_gradient.trpo import BOUND, SURROGATE, TIGHTER, TRPO, TRUST, State, largest_kl
 from mdptk.core import exact
 from mdptk.problems.garnet import garnet
 from mdptk.testing import mdps, policies
@@ -75,6 +75,17 @@ def test_the_step_is_that_of_a_convex_solver():
         constraints = [cp.sum(p) == 1, cp.sum(cp.kl_div(pi[s], p)) <= radius]
         best = cp.Problem(cp.Maximize(advantage[s] @ p), constraints).solve(solver=cp.CLARABEL)
         assert advantage[s] @ new[s] == pytest.approx(best, abs=1e-6)
+
+
+@given(mdps(gammas=(0.0, 0.9)), st.sampled_from([1e-4, 0.01, 3.0, 1e3]), st.integers(0, 1000))
+@settings(max_examples=60)
+def test_from_policies_that_are_nearly_deterministic(mdp, radius, seed):
+    """Where a divergence is a difference of large numbers, and its root is hundreds of powers of e away."""
+    x = np.random.default_rng(seed).choice([0.0, -1.0, -30.0, -500.0], mdp.r.shape)
+    log_pi = exact.log_softmax(x)
+    result = run(TRPO(radius), mdp, 3, start=State(log_pi, np.exp(log_pi)))
+    assert TRUST.check(result).ok
+    assert SURROGATE.check(result).ok
 
 
 def test_the_constraint_is_met_with_equality():

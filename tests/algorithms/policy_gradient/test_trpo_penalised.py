@@ -103,3 +103,11 @@ def test_statements_catch_a_step_that_is_too_long_or_downhill():
 
     assert not MINORISATION.check(run(Long(), garnet(), 2)).ok
     assert not MONOTONE.check(run(Downhill(), garnet(), 2)).ok
+
+
+def test_nobody_moves_where_no_state_that_is_visited_gains():
+    """An instance that a search found: the divergence of a state that is never visited is paid for, and for nothing."""
+    problem = MDP([[[1.0, 0.0], [1.0, 0.0]], [[0.0, 1.0], [1.0, 0.0]]], [[0.0, 0.0], [1.0, 1.0]], 0.9, [1.0, 0.0])
+    result = run(PenalisedTRPO(), problem, 2)
+    assert all(v.ok for v in check(result))
+    np.testing.assert_array_equal(result["pi"][0], 0.5)
