@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mdptk import Infeasible, check, run
-from mdptk.algorithms.constrained.interior_point import GAP, InteriorPoint
+from mdptk.algorithms.constrained.interior_point import GAP, InteriorPoint, _state
+from mdptk.core.central_path import occupancy_program
+from mdptk.core.errors import NotConverged
 from mdptk.core.models import CMDP, MDP
 from mdptk.problems.constrained import constrained_garnet, paradoxical
 from mdptk.testing import cmdps
@@ -72,11 +74,31 @@ def test_states_that_nothing_comes_to():
     cmdp = CMDP(MDP(P, [[0, 1], [1, 0], [0, 1]], 0.5, [1, 0, 0]), [[[0, 1], [0, 0], [0, 0]]], [0.5])
     result = run(InteriorPoint(), cmdp, 200)
     assert result["returns"][0, -1, 0] == pytest.approx(0.5, abs=1e-6)
+    np.testing.assert_array_equal(result["u"][0, :, 2], 0.5)
     np.testing.assert_array_equal(result["pi"][0, :, 2], 0.5)
     np.testing.assert_allclose(result["pi"][0, :, 1], 0.5, atol=1e-12)
+
+
+@pytest.mark.parametrize("outside", ["slack", "price"])
+def test_a_step_that_leaves_the_inside_is_refused(outside):
+    """One slack, or one price, that is not positive is enough."""
+    problem = constrained_garnet()
+    lp, state = occupancy_program(problem), InteriorPoint().init(problem)
+    z, prices = np.append(state.u[lp.here], state.y), np.append(state.nu[lp.here], state.lam)
+    if outside == "slack":
+        z[0] = 0.0
+    else:
+        prices[0] = -1.0
+    least = f"least slack {z.min():.3g}, least price {(prices @ lp.B - lp.r).min():.3g}"
+    with pytest.raises(NotConverged, match=f"a step left the inside: {least}"):
+        _state(problem, lp, z, prices)
 
 
 def test_without_an_inside():
     cmdp = paradoxical()
     with pytest.raises(Infeasible, match="no policy meets the budgets"):
         run(InteriorPoint(), CMDP(cmdp.mdp, cmdp.c, [-1.0]), 1)
+    free = CMDP(cmdp.mdp, np.zeros_like(cmdp.c), [0.0])  # every policy meets the budget, and none with slack
+    with pytest.raises(NotConverged, match="there is no inside") as error:
+        run(InteriorPoint(), free, 1)
+    assert error.value.reached == 0

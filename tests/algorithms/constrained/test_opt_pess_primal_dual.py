@@ -14,18 +14,19 @@ def reference(alg, oracle, xis):
     """Plan at the scaled prices, play, count, and move the prices by what is over the tighter budgets."""
     H, S, A = oracle.r.shape
     N, lam = np.zeros((S, A, S)), np.zeros(len(oracle.b))
-    out = {"N": [], "lam": [], "price": [], "pi": [], "Q": []}
+    out = {name: [] for name in ("N", "lam", "price", "pi", "Q", "tight", "scale")}
     for k, u in enumerate([*xis, None], start=1):
         P, beta = model(N, H, alg.delta)
         g = [oracle.r + beta, *(c - beta for c in oracle.c)]
-        price = lam / (alg.eta * np.sqrt(k))
+        tight, scale = alg.eps / np.sqrt(k), alg.eta * np.sqrt(k)
+        price = lam / scale
         pi = at_price(P, g, price)
         Q = [action_values(P, x, pi) for x in g]
-        for name, x in zip(out, (N, lam, price, pi, Q), strict=True):
+        for name, x in zip(out, (N, lam, price, pi, Q, tight, scale), strict=True):
             out[name].append(x)
         if u is not None:
             N = count(N, episode(oracle.episodes, pi, u))
-            over = np.array([start(q, pi, oracle.rho) for q in Q[1:]]) - oracle.b + alg.eps / np.sqrt(k)
+            over = np.array([start(q, pi, oracle.rho) for q in Q[1:]]) - oracle.b + tight
             lam = np.array([max(x + y, 0) for x, y in zip(lam, over, strict=True)])
     return out
 

@@ -12,6 +12,7 @@ import pytest
 
 from mdptk import check, run
 from mdptk.algorithms.control.coco_m import COCOM
+from mdptk.core.control import OnlineControl
 from mdptk.core.errors import Infeasible, InvalidModel, MdptkError
 from mdptk.problems.control import KNOWN, moving_wall, moving_wall_and_stops
 from mdptk.theory.stock_control import best_parameters
@@ -44,11 +45,12 @@ def reference(alg, problem, steps):
     """Gradients by rolling out unit parameters: state and input are affine in them."""
     shape, n = (problem.h, problem.A, problem.S), problem.S
     M = problem.nearest(np.zeros(shape).ravel(), alg.epsilon).reshape(shape)
-    Q, x, past, before = 0.0, np.zeros(n), {"paid": 0.0, "hard": 0.0, "touched": 0.0}, [M] * n
-    past["room"], past["drift"] = min(problem.b, default=0.0), 0.0
-    out = {name: [] for name in ("M", "Q", "x", *past)}
+    sums = "paid", "surrogate", "hard", "touched", "hard_square", "slope_square", "drift"
+    Q, x, past, before = 0.0, np.zeros(n), dict.fromkeys(sums, 0.0), [M] * n
+    past["room"] = min(problem.b, default=0.0)
+    out = {name: [] for name in ("M", "Q", "x", "last", *past)}
     for t in range(steps + 1):
-        for name, y in {"M": M.ravel(), "Q": Q, "x": x, **past}.items():
+        for name, y in {"M": M.ravel(), "Q": Q, "x": x, "last": [old.ravel() for old in before], **past}.items():
             out[name].append(y)
         if t == steps:
             break
@@ -63,7 +65,10 @@ def reference(alg, problem, steps):
         u = -problem.K @ x + sum(M[i] @ problem.w[t - i - 1] for i in range(problem.h) if t - i - 1 >= 0)
         past = dict(past)
         past["paid"] += problem.q[t] / 2 * (x @ x + u @ u)
+        past["surrogate"] += problem.q[t] / 2 * sum(y @ y for y in at)
         past["hard"] += over
+        past["hard_square"] += over**2
+        past["slope_square"] += (slope**2).sum()
         past["touched"] += max(problem.e @ x - problem.limit[t], 0.0)
         for row, b in zip(problem.D, problem.b, strict=True):
             past["room"] = min(past["room"], b - row @ np.concatenate([x, u]))
@@ -75,6 +80,19 @@ def reference(alg, problem, steps):
         M = problem.nearest((M - alg.eta * slope).ravel(), alg.epsilon).reshape(shape)
         Q = Q + alg.eta_q * over
     return out
+
+
+def test_three_states_and_two_inputs():
+    """Parameters are a matrix for each disturbance, and a state remembers more of them than one."""
+    rng = np.random.default_rng(0)
+    G, K = rng.normal(size=(3, 2)), 0.5 * rng.normal(size=(2, 3))
+    w, limit = rng.uniform(-0.3, 0.3, (8, 3)), rng.uniform(-0.1, 0.3, 8)
+    static = {"D": rng.normal(size=(2, 5)), "b": np.array([4.0, 5.0])}
+    problem = OnlineControl(np.eye(3, k=1) + G @ K, G, K, w, np.linspace(1, 2, 8), [1, 0, 0], limit, h=2, **static)
+    result, want = run(COCOM(), problem, 8), reference(COCOM(), problem, 8)
+    assert (np.diff(want["hard"]) > 0).any()
+    for name, x in want.items():
+        np.testing.assert_allclose(result[name][0], np.array(x), atol=1e-9, err_msg=name)
 
 
 def test_state_and_input_under_constant_parameters():

@@ -32,6 +32,28 @@ def _inner_maximum(p, d, order):
     return p
 
 
+def _plan(r, seen, start, delta):
+    """Extended value iteration on the counts before `start`: actions, the values they are greedy for, increments."""
+    S, A = r.shape
+    N = seen.sum(-1)
+    p_hat = [[[seen[x, a, y] / max(1, N[x, a]) for y in range(S)] for a in range(A)] for x in range(S)]
+    u = [0.0] * S
+    while True:
+        order = sorted(range(S), key=lambda x: -u[x])
+        pi, better = [0] * S, [-math.inf] * S
+        for x in range(S):
+            for a in range(A):
+                d = math.sqrt(14 * S * math.log(2 * A * start / delta) / max(1, N[x, a]))
+                p = _inner_maximum(p_hat[x][a], d, order)
+                value = r[x, a] + sum(p[y] * u[y] for y in range(S))
+                if value > better[x]:
+                    pi[x], better[x] = a, value
+        change = [better[x] - u[x] for x in range(S)]
+        if max(change) - min(change) < 1 / math.sqrt(start):
+            return pi, u, max(change)
+        u = better
+
+
 def reference(alg, oracle, xis):
     """Jaksch, Ortner and Auer 2010, figures 1 and 2, with known rewards; the sums of the paper in loops."""
     S, A = oracle.r.shape
@@ -42,25 +64,10 @@ def reference(alg, oracle, xis):
     out = {name: [] for name in ("s", "N", "v", "pi", "u", "g", "k")}
     while True:
         k += 1
-        start, N, v = t, seen.sum(-1), np.zeros((S, A))
-        p_hat = [[[seen[x, a, y] / max(1, N[x, a]) for y in range(S)] for a in range(A)] for x in range(S)]
-        u = [0.0] * S
+        N, v = seen.sum(-1), np.zeros((S, A))
+        pi, u, g = _plan(oracle.r, seen, t, alg.delta)
         while True:
-            order = sorted(range(S), key=lambda x: -u[x])
-            pi, better = [0] * S, [-math.inf] * S
-            for x in range(S):
-                for a in range(A):
-                    d = math.sqrt(14 * S * math.log(2 * A * start / alg.delta) / max(1, N[x, a]))
-                    p = _inner_maximum(p_hat[x][a], d, order)
-                    value = oracle.r[x, a] + sum(p[y] * u[y] for y in range(S))
-                    if value > better[x]:
-                        pi[x], better[x] = a, value
-            change = [better[x] - u[x] for x in range(S)]
-            if max(change) - min(change) < 1 / math.sqrt(start):
-                break
-            u = better
-        while True:
-            for name, x in zip(out, (s, seen, v, pi, u, max(change), k), strict=True):
+            for name, x in zip(out, (s, seen, v, pi, u, g, k), strict=True):
                 out[name].append(np.array(x, dtype=float))
             xi = next(xis, None)
             if xi is None:
@@ -72,6 +79,16 @@ def reference(alg, oracle, xis):
             s, t = s2, t + 1
             if v[s, pi[s]] >= max(1, N[s, pi[s]]):
                 break
+
+
+def test_a_plan_from_many_counts():
+    """Thousands of visits to a pair, where the radius is below two: in the first steps of a run it never is."""
+    rng = np.random.default_rng(0)
+    seen, r = rng.integers(0, 3000, (3, 2, 3)).astype(float), rng.random((3, 2))
+    with jax.enable_x64(True):
+        found = UCRL2()._plan(jnp.asarray(r), jnp.asarray(seen), True)
+    for x, y in zip(found, _plan(r, seen, seen.sum() + 1, UCRL2().delta), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-12, atol=1e-12)
 
 
 @settings(max_examples=25)

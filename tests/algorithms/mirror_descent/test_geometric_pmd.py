@@ -14,6 +14,7 @@ from mdptk.algorithms.mirror_descent.geometric_pmd import (
     ONE_STEP,
     SHARP,
     GeometricPMD,
+    _state,
     divergence,
 )
 from mdptk.core import exact
@@ -109,6 +110,14 @@ def test_a_thousand_steps():
         assert not [str(v) for v in check(result) if not v.ok and v.theorem is not MISREMEMBERED]
         assert result["x"].max() <= 1 / (1 - mdp.gamma) ** 2
         np.testing.assert_array_equal(result["pi"][0, -1], exact.optimal(mdp).pi)
+
+
+def test_a_run_that_starts_where_another_one_was_goes_on_as_it_did():
+    """With the step size that the other one had come to, eta_0 / gamma; theorems are checked from such starts."""
+    whole, later = run(GeometricPMD(0.5), garnet(), 5), GeometricPMD(0.5 / 0.9)
+    rest = run(later, garnet(), 4, start=_state(later, garnet(), whole["x"][0, 1]))
+    for name in ("x", "tau", "pi"):
+        np.testing.assert_allclose(rest[name], whole[name][:, 1:], rtol=1e-12)
 
 
 def test_a_batch_is_its_models_one_by_one():

@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mdptk import MDP, check, run
-from mdptk.algorithms.mirror_descent.tsallis_pmd import CONVERGENCE, IMPROVEMENT, THREE_POINTS, TsallisPMD
+from mdptk.algorithms.mirror_descent.tsallis_pmd import (
+    CONVERGENCE,
+    IMPROVEMENT,
+    THREE_POINTS,
+    TsallisPMD,
+    _normalised,
+)
 from mdptk.algorithms.policy_gradient.npg import NPG
 from mdptk.core import exact
 from mdptk.core.errors import InvalidHyperparameter
@@ -42,7 +48,9 @@ def reference(alg, mdp, steps):
 @settings(max_examples=25)
 def test_pseudo_code(mdp, eta, q):
     alg = TsallisPMD(eta, q)
-    np.testing.assert_allclose(run(alg, mdp, 4)["pi"][0], reference(alg, mdp, 4)["pi"], rtol=1e-8, atol=1e-12)
+    result = run(alg, mdp, 4)
+    np.testing.assert_allclose(result["pi"][0], reference(alg, mdp, 4)["pi"], rtol=1e-8, atol=1e-12)
+    np.testing.assert_allclose(result["w"], result["pi"] ** (q - 1), rtol=1e-9)
 
 
 @given(mdps(), st.sampled_from([1e-2, 1.0, 1e3]), st.sampled_from([0.1, 0.5, 0.9]))
@@ -50,6 +58,13 @@ def test_pseudo_code(mdp, eta, q):
 def test_theorems(mdp, eta, q):
     for verdict in check(run(TsallisPMD(eta, q), mdp, 15)):
         assert verdict.ok is not False, str(verdict)
+
+
+@pytest.mark.parametrize("k", [1 / 0.9, 2.0, 10.0])
+@pytest.mark.parametrize("z", [[0.0, 1.0, 3.0, 1e13], [0.0] * 1000], ids=["far apart", "all the same"])
+def test_normalised(z, k):
+    """To the last digit where one action is hopeless, and in a few steps where there are many."""
+    assert (_normalised(np.array(z), k) ** -k).sum() == pytest.approx(1, abs=1e-13)
 
 
 def test_the_step_is_the_maximiser():

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mdptk.algorithms.policy_gradient.gae_actor_critic import GAEActorCritic
+from mdptk import Run
+from mdptk.algorithms.policy_gradient.gae_actor_critic import GAEActorCritic, State
 from mdptk.core import exact
 from mdptk.core.estimators import bootstrap_bias
+from mdptk.core.models import FiniteHorizonMDP
 from mdptk.core.oracles import Episodic
+from mdptk.theory.stock_sampled import BIAS_BOUND, BIAS_FORMULA
 from tests.algorithms.policy_gradient.episodes import add_score, enumerate_episodes, policy, roll, softmax, tiny
 
 
@@ -85,3 +88,30 @@ def test_otherwise_it_is_off_by_the_formula(lam):
     assert abs(off).max() > 0.01, "a wrong critic and lambda < 1 do bend the gradient"
     mean = mean_estimate(GAEActorCritic(lam=lam), problem, pi, v)
     np.testing.assert_allclose(mean, exact.softmax_gradient(problem, pi) + off, rtol=1e-12, atol=1e-14)
+
+
+def made_up(problem, lam, theta, v):
+    """A run of one record, with these logits and this critic; at the default, lambda = 1, both theorems say 0 <= 0."""
+    alg, truth, state = GAEActorCritic(lam=lam), exact.Truth(problem, exact.optimal(problem)), State(theta, v, lam)
+    first = {m.name: np.asarray(m.of(truth, state))[None] for m in alg.measures}
+    return Run(alg, problem, np.arange(1.0), {name: x[:, None] for name, x in first.items()}, first)
+
+
+@pytest.mark.parametrize("lam", [0.0, 0.5, 0.9])
+def test_the_bound_is_attained_by_a_critic_that_is_wrong_both_ways(lam):
+    """Two stages from one state; actions choose between states of value 1 and -1, and the critic believes in 0."""
+    P = np.tile(np.eye(2), (2, 2, 1, 1))
+    problem = FiniteHorizonMDP(P, [[[0, 0], [0, 0]], [[1, 1], [-1, -1]]], [1, 0])
+    result = made_up(problem, lam, np.zeros((2, 2, 2)), np.zeros((3, 2)))
+    assert BIAS_BOUND.check(result).ok
+    np.testing.assert_allclose(BIAS_BOUND.sides(result), (1 - lam) / np.sqrt(2), rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_bound_for_any_policy_and_any_critic(seed):
+    problem = tiny(3, seed)
+    theta = np.random.default_rng(seed).normal(size=problem.r.shape)
+    result = made_up(problem, 0.5, theta, any_critic(problem, seed))
+    assert BIAS_FORMULA.check(result).ok
+    assert BIAS_BOUND.check(result).ok
+    assert BIAS_BOUND.sides(result)[0].min() > 1e-3, "there is a bias to be bounded"

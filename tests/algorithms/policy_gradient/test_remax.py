@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from mdptk.algorithms.policy_gradient.reinforce import REINFORCE
-from mdptk.algorithms.policy_gradient.remax import ReMax
+from mdptk.algorithms.policy_gradient.remax import ReMax, State
 from mdptk.core import exact
 from mdptk.core.oracles import Episodic
 from tests.algorithms.policy_gradient.episodes import (
@@ -58,6 +60,16 @@ def test_unbiased_by_enumeration(seed):
     problem = tiny(2, seed)
     pi = policy(problem, seed)
     np.testing.assert_allclose(moments(ReMax(), problem, pi)[0], exact.softmax_gradient(problem, pi), atol=1e-7)
+
+
+def test_both_episodes_begin_in_the_same_state():
+    """Where that is drawn: one step from logits that are not tied, on a model with two first states."""
+    problem, alg = tiny(2), ReMax(N=16)
+    oracle, xi = Episodic.of(problem), np.random.default_rng(0).random((2, 2, 16, 3, 2))
+    theta = reference(alg, oracle, xi)["theta"]
+    with jax.disable_jit():
+        step = alg.step(oracle, State(jnp.asarray(theta[1])), jnp.asarray(xi[1]))
+    np.testing.assert_allclose(step.theta, theta[2], atol=1e-6)
 
 
 @pytest.mark.parametrize("p", [0.2, 0.6, 0.8, 0.99])

@@ -88,6 +88,17 @@ def test_from_policies_that_are_nearly_deterministic(mdp, radius, seed):
     assert SURROGATE.check(result).ok
 
 
+@pytest.mark.parametrize("radius", [0.01, 1e3])
+def test_the_unit_of_rewards_does_not_matter(radius):
+    """Not even where the region is larger than numbers are: then a step ends at odds of e^-700, of advantages."""
+    mdp = garnet()
+    one, small, large = (run(TRPO(radius), MDP(mdp.P, x * mdp.r, mdp.gamma), 3)["log_pi"] for x in (1, 2**-10, 2**10))
+    np.testing.assert_allclose(small, one, rtol=1e-9)
+    np.testing.assert_allclose(large, one, rtol=1e-9)
+    if radius == 1e3:
+        np.testing.assert_allclose(one[0, 1].min(-1), -700, rtol=1e-9)
+
+
 def test_the_constraint_is_met_with_equality():
     """Until a state has nothing more to gain."""
     kl = largest_kl.values(run(TRPO(0.02), garnet(), 10))[0, 1:]
