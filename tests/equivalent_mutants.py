@@ -128,5 +128,5 @@ EQUIVALENT: dict[str, str] = {
     "jnp.ones(()))  ->  State(oracle.start(jax.random.uniform(key)), N, N[..., 1], "
     "*self._plan(oracle.r, N, True), jnp.ones(()))": "all counts are zero",
     "UCRL2._plan: jnp.sqrt(14 * S * jnp.log(2 * A * time / self.delta) / jnp.maximum(n, 1))  ->  "
-    "jnp.sqrt(14 * S * jnp.log(2 * A * time / self.delta) / jnp.maximum(n, 2))": "still above 2, where all is plausible",
+    "jnp.sqrt(14 * S * jnp.log(2 * A * time / self.delta) / jnp.maximum(n, 2))": "above 2, where all is plausible",
 }
