@@ -129,4 +129,6 @@ EQUIVALENT: dict[str, str] = {
     "*self._plan(oracle.r, N, True), jnp.ones(()))": "all counts are zero",
     "UCRL2._plan: jnp.sqrt(14 * S * jnp.log(2 * A * time / self.delta) / jnp.maximum(n, 1))  ->  "
     "jnp.sqrt(14 * S * jnp.log(2 * A * time / self.delta) / jnp.maximum(n, 2))": "above 2, where all is plausible",
+    "UCRL2._plan: (q.argmax(-1), u, (q.max(-1) - u).max())  ->  (q.argmax(+1), u, (q.max(-1) - u).max())": TWO_AXES,
+    "UCRL2._plan: (q.argmax(-1), u, (q.max(-1) - u).max())  ->  (q.argmax(-1), u, (q.max(+1) - u).max())": TWO_AXES,
 }
