@@ -131,4 +131,6 @@ EQUIVALENT: dict[str, str] = {
     "jnp.sqrt(14 * S * jnp.log(2 * A * time / self.delta) / jnp.maximum(n, 2))": "above 2, where all is plausible",
     "UCRL2._plan: (q.argmax(-1), u, (q.max(-1) - u).max())  ->  (q.argmax(+1), u, (q.max(-1) - u).max())": TWO_AXES,
     "UCRL2._plan: (q.argmax(-1), u, (q.max(-1) - u).max())  ->  (q.argmax(-1), u, (q.max(+1) - u).max())": TWO_AXES,
+    "CTNB._state: State(theta - theta.max(-1, keepdims=True), pi, int(over.argmax()) + 1 if over.any() else 0)  ->  "
+    "State(theta - theta.min(-1, keepdims=True), pi, int(over.argmax()) + 1 if over.any() else 0)": SHIFT,
 }
