@@ -277,6 +277,14 @@ class Trajectories:
         """Number of actions."""
         return self.r.shape[1]
 
+    def start(self, u: Any) -> Any:
+        """The first state of a trajectory."""
+        return invert(self._first, u)
+
+    def move(self, s: Any, a: Any, u: Any) -> Any:
+        """The state after `a` in `s`: to be called with the state that a trajectory is in."""
+        return invert(self._next[s, a], u)
+
     def follow(self, pi: Any, u: Any) -> tuple[Any, Any]:
         """Trajectories of T steps under the policy ``pi[s, a]`` with uniforms ``u`` of shape (N, T + 1, 2).
 

@@ -34,6 +34,7 @@ from sympy import Symbol
 
 from mdptk.core import exact
 from mdptk.core.algorithm import Range, Solver
+from mdptk.core.improper import Improper, mixture_gradient
 from mdptk.core.models import MDP, Array
 from mdptk.core.run import Run
 from mdptk.theory import Assumption, Cite, Quantity, Theorem, initial, previous
@@ -168,7 +169,7 @@ GLOBAL = Theorem(
 
 
 @dataclass(frozen=True)
-class ImproperMixture(Solver[MDP, State]):
+class ImproperMixture(Improper, Solver[MDP, State]):
     """Policy gradient over mixtures with step size `eta`, from uniform weights; None is (1 - gamma)^3."""
 
     eta: Annotated[float | None, Range(0, np.inf)] = None
@@ -180,19 +181,9 @@ class ImproperMixture(Solver[MDP, State]):
         """The step size on a problem."""
         return (1 - problem.gamma) ** 3 if self.eta is None else self.eta
 
-    def controllers(self, problem: MDP) -> Array:
-        """The base controllers ``K[m, s, a]``: here the constant actions, M = A."""
-        return np.repeat(np.eye(problem.A)[:, None, :], problem.S, axis=1)
-
-    def mixture(self, problem: MDP, w: Array) -> Array:
-        """The policy with weights ``w[..., m]``, (..., S, A)."""
-        return (w[..., None, None] * self.controllers(problem)).sum(-3)
-
     def gradient(self, problem: MDP, theta: Array, pi: Array) -> Array:
         """The gradient of the return in the logits of the weights, (..., M)."""
-        better = (self.controllers(problem) * exact.advantage(problem, pi)[..., None, :, :]).sum(-1)
-        d = exact.occupancy(problem, pi)[..., None, :]
-        return exact.softmax(theta) * (d * better).sum(-1) / (1 - problem.gamma)
+        return mixture_gradient(problem, self.controllers(problem), theta, pi)
 
     def init(self, problem: MDP) -> State:
         theta = np.zeros((*problem.batch, len(self.controllers(problem))))
