@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mdptk.core.errors import InvalidHyperparameter, MdptkError
-from mdptk.core.exact import namespace, one_hot, softmax
+from mdptk.core.exact import log_softmax, namespace, one_hot, softmax
 
 
 def discounted_sums(x: Any, gamma: Any) -> Any:
@@ -321,11 +321,41 @@ def props_gradient(phi: Any, theta: Any, n: Any, eps: float, lam: float) -> Any:
 
     for counts ``n[..., a]`` that are not all zero. At :math:`\phi = \theta` it is the correction of `ros_policy`; an
     action whose probability has fallen by the factor :math:`1 - \epsilon` is pushed down no further.
-    Source: Corrado and Hanna 2024.
+    Source: Corrado and Hanna 2023.
     """
     pi, target = softmax(phi), softmax(theta)
     w = n / n.sum(-1, keepdims=True) * (pi / target) * (pi >= (1 - eps) * target)
     return pi * w.sum(-1, keepdims=True) - w - lam * (pi - target)
+
+
+def props_objective(phi: Any, theta: Any, n: Any, eps: float, lam: float) -> Any:
+    r"""The objective of PROPS, (...): see `props_gradient`. At :math:`\phi = \theta` it is -1.
+
+    What the minimum is of is :math:`-\max(\rho_a, 1-\epsilon)`: nothing is clipped from above.
+    """
+    xp = namespace(phi)
+    log, target = log_softmax(phi), log_softmax(theta)
+    size = xp.maximum(xp.exp(log - target), 1 - eps)
+    return -(n / n.sum(-1, keepdims=True) * size).sum(-1) - lam * (xp.exp(target) * (target - log)).sum(-1)
+
+
+def props_logits(theta: Any, n: Any, alpha: float, eps: float, lam: float, steps: int) -> Any:
+    r"""The logits of the behaviour policy of PROPS, like `theta`: gradient steps on its objective, from `theta` on.
+
+    In a state in which a step would lower the objective it is not taken, and those after it are half as long: so the
+    objective is never below -1. States without data, for counts ``n[..., a]``, keep their policy.
+    """
+    xp = namespace(theta)
+    seen = n.sum(-1, keepdims=True) > 0
+    n = xp.where(seen, n, 1.0)
+    phi, size, now = theta, alpha * seen, props_objective(theta, theta, n, eps, lam)
+    for _ in range(steps):
+        ahead = phi + size * props_gradient(phi, theta, n, eps, lam)
+        then = props_objective(ahead, theta, n, eps, lam)
+        better = then >= now
+        phi, now = xp.where(better[..., None], ahead, phi), xp.where(better, then, now)
+        size = xp.where(better[..., None], size, size / 2)
+    return phi
 
 
 def least_sampled(pi: Any, n: Any) -> Any:

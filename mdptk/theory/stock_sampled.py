@@ -121,6 +121,56 @@ BIAS_BOUND = Theorem(
 )
 
 
+# from data that are not drawn from the policy: states have its logits `before`, and the estimate `g` ----------------
+
+
+def parts_measure(data: Any) -> Measure:
+    """The norm of the gradient's error, as it is and as the sum of its parts, and the squared sampling error.
+
+    ``data(x)`` are how often each action was taken and what was earned then, sums of returns to go, (H, S, A) both.
+    """
+
+    def of(truth: exact.Truth, x: Any) -> Any:
+        problem, pi = truth.problem, exact.softmax(x.before)
+        xp, (n, G) = exact.namespace(pi), data(x)
+        count = n.sum(-1, keepdims=True)
+        q, d, N = exact.action_values(problem, pi), exact.occupancy(problem, pi)[..., None], count[0].sum()
+        N = xp.maximum(N, 1)
+        off = n - count * pi
+        e = (G - n * q) / N + off / N * q + (count / N - d) * pi * q
+        wrong, parts = x.g - exact.softmax_gradient(problem, pi), e - pi * e.sum(-1, keepdims=True)
+        return xp.stack([(wrong**2).sum() ** 0.5, (parts**2).sum() ** 0.5, (off**2).sum()])
+
+    return Measure("error", of)
+
+
+def _parts_rounding(run: Any) -> float:
+    return 16 * exact.rounding(run.problem) * np.sqrt(run.problem.H * run.problem.S * run.problem.A)
+
+
+gradient_error = Quantity(
+    "gradient_error",
+    lambda run: run["error"][..., 0],
+    latex=r"\|\hat g_{%t-1} - \nabla_\theta V^{\pi_{%t-1}}(\rho)\|_2",
+    rounding=_parts_rounding,
+)
+sum_of_parts = Quantity(
+    "sum_of_parts",
+    lambda run: run["error"][..., 1],
+    latex=r"\big\|e - \pi \langle 1, e \rangle\big\|_2,\; e = \tfrac{n}{N} (\bar G - Q)"
+    r" + \tfrac{n_s}{N} \big(\tfrac{n}{n_s} - \pi\big) Q + \big(\tfrac{n_s}{N} - d\big) \pi Q",
+    rounding=_parts_rounding,
+)
+PARTS = Theorem(
+    name="parts of the error",
+    cite=Cite("zhong2022robust", "what sampling error is, worked out for a gradient"),
+    lhs=gradient_error,
+    rhs=sum_of_parts,
+    relation="=",
+    reason="derived: n and the mean return G are what the batch has; Q, d and the policy are what they stand for",
+)
+
+
 # of steps of length eta / (t + 1) along a direction `d` that was made for the logits `before` ------------------------
 
 

@@ -22,8 +22,7 @@ which is all of it on a bandit. It always points back: in the 2-norm, and in the
 frequencies are right at most up to a little more than those of independent draws: not more than of a uniform policy if
 alpha is at most 4. To first order n draws in one state save :math:`2 \alpha (n-1) \|C\|_F^2` of
 :math:`n\,\mathrm{tr}\,C`, with the covariance C of one of them: a factor, and not a rate. A rate takes corrections
-without end, as in `LeastSampledPG`. PROPS takes several such steps and clips them: see
-`mdptk.core.estimators.props_gradient`.
+without end, as in `LeastSampledPG`. `PROPS` takes several such steps, and clips them.
 
 Proof: ``proofs/policy_gradient/ros.py``.
 
@@ -40,7 +39,6 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from mdptk.core import exact
 from mdptk.core.algorithm import Count, Learner, Measure, Positive
@@ -48,7 +46,7 @@ from mdptk.core.estimators import returns_to_go, ros_policy, score_gradient
 from mdptk.core.oracles import Episodic
 from mdptk.theory import Assumption, Cite, InExpectation, Quantity, Theorem
 from mdptk.theory.quantity import EPS
-from mdptk.theory.stock_sampled import MEASURES
+from mdptk.theory.stock_sampled import MEASURES, PARTS, parts_measure
 from mdptk.theory.symbols import A, H, N
 
 
@@ -62,40 +60,8 @@ class State(NamedTuple):
     G: Any  # (H, S, A): sums of returns to go
 
 
-def _norm(x: Any) -> Any:
-    return (x**2).sum() ** 0.5
+ERROR = parts_measure(lambda x: (x.n, x.G))
 
-
-def _error(truth: exact.Truth, x: State) -> Any:
-    """The norm of the gradient's error, as it is and as the sum of its parts, and the squared sampling error."""
-    problem, pi, count = truth.problem, exact.softmax(x.before), x.n.sum(-1, keepdims=True)
-    q, d, N = exact.action_values(problem, pi), exact.occupancy(problem, pi)[..., None], jnp.maximum(count[0].sum(), 1)
-    off = x.n - count * pi
-    e = (x.G - x.n * q) / N + off / N * q + (count / N - d) * pi * q
-    wrong = _norm(x.g - exact.softmax_gradient(problem, pi))
-    return jnp.stack([wrong, _norm(e - pi * e.sum(-1, keepdims=True)), (off**2).sum()])
-
-
-ERROR = Measure("error", _error)
-
-
-def _rounding(run: Any) -> float:
-    return 16 * exact.rounding(run.problem) * np.sqrt(run.problem.H * run.problem.S * run.problem.A)
-
-
-gradient_error = Quantity(
-    "gradient_error",
-    lambda run: run["error"][..., 0],
-    latex=r"\|\hat g_{%t-1} - \nabla_\theta V^{\pi_{%t-1}}(\rho)\|_2",
-    rounding=_rounding,
-)
-sum_of_parts = Quantity(
-    "sum_of_parts",
-    lambda run: run["error"][..., 1],
-    latex=r"\big\|e - \pi \langle 1, e \rangle\big\|_2,\; e = \tfrac{n}{N} (\bar G - Q)"
-    r" + \tfrac{n_s}{N} \big(\tfrac{n}{n_s} - \pi\big) Q + \big(\tfrac{n_s}{N} - d\big) \pi Q",
-    rounding=_rounding,
-)
 sampling_error = Quantity(
     "sampling_error",
     lambda run: run["error"][..., 2],
@@ -104,14 +70,6 @@ sampling_error = Quantity(
 )
 
 ZHONG = "zhong2022robust"
-PARTS = Theorem(
-    name="parts of the error",
-    cite=Cite(ZHONG, "what sampling error is, worked out for a gradient"),
-    lhs=gradient_error,
-    rhs=sum_of_parts,
-    relation="=",
-    reason="derived: n and the mean return G are what the batch has; Q, d and the policy are what they stand for",
-)
 FREQUENCIES = Theorem(
     name="frequencies as of a uniform policy",
     cite=Cite(
