@@ -12,6 +12,7 @@ import numpy as np
 
 from mdptk.core.errors import InvalidHyperparameter, MdptkError
 from mdptk.core.exact import log_softmax, namespace, one_hot, softmax
+from mdptk.core.models import Array
 
 
 def discounted_sums(x: Any, gamma: Any) -> Any:
@@ -83,6 +84,36 @@ def visit_means(x: Any, s: Any, S: int) -> Any:
     return xp.einsum("nhs,nh->hs", one_hot(s[:, : x.shape[1]], S), x) / len(x)
 
 
+SHARE_TOLERANCE = 1e-9  # at ratios of one, advantages that sum to zero are half positive, up to rounding
+
+
+def clip_ladder(low: tuple[float, float], high: tuple[float, float], step: tuple[float, float]) -> tuple[Array, Array]:
+    """The bounds ``(c_low[k], c_high[k])`` that `balanced_clip` tries in turn, from both ranges and how far they go.
+
+    `c_high` goes up by ``step[1]`` from the first to the second number of `high`, and then `c_low` by ``step[0]``.
+    """
+    up = [
+        np.append(a + d * np.arange(np.ceil((b - a) / d - 1e-9)), b)  # not past b, nor almost there
+        for (a, b), d in zip((low, high), step, strict=True)
+    ]
+    return np.append(np.full(len(up[1]), low[0]), up[0][1:]), np.append(up[1], np.full(len(up[0]) - 1, high[1]))
+
+
+def unclipped(ratio: Any, advantage: Any, c_low: Any, c_high: Any) -> Any:
+    """Which samples still move the policy: of positive advantage up to `c_high`, of negative one from `c_low` on."""
+    return ((advantage > 0) & (ratio <= c_high)) | ((advantage < 0) & (ratio >= c_low))
+
+
+def pushes(ratio: Any, advantage: Any, c_low: Any, c_high: Any) -> tuple[Any, Any]:
+    r"""The sums of :math:`\rho |\hat A|` over unclipped samples of positive advantage, and over all unclipped ones.
+
+    Samples have any shape; bounds are ``c_low[k], c_high[k]``, and so are the sums.
+    """
+    ratio, advantage = ratio.reshape(-1), advantage.reshape(-1)
+    size = ratio * abs(advantage) * unclipped(ratio, advantage, c_low[:, None], c_high[:, None])
+    return (size * (advantage > 0)).sum(-1), size.sum(-1)
+
+
 def balanced_clip(
     ratio: Any,
     advantage: Any,
@@ -90,29 +121,29 @@ def balanced_clip(
     low: tuple[float, float] = (0.6, 0.9),
     high: tuple[float, float] = (1.2, 3.0),
     step: tuple[float, float] = (0.02, 0.05),
-) -> tuple[float, float]:
+) -> tuple[Any, Any]:
     r"""Clip bounds ``(c_low, c_high)`` that let samples of positive advantage have a share of what moves the policy.
 
     What moves it is :math:`\rho |\hat A|` over samples that are not clipped: of positive ones with
     :math:`\rho \leq c_{high}`, of negative ones with :math:`\rho \geq c_{low}`. From the first numbers of `low` and
     `high` on, `c_high` is raised by ``step[1]`` up to its second number, and then `c_low` by ``step[0]``, until the
-    positive part is at least `share` of all, or there is nothing left to raise. Numpy only. Source: BAPO, Xi et al.
-    2025; that "share of the loss" means this is our reading.
+    positive part is at least `share` of all (less a billionth of it), or there is nothing left to raise. No raise makes
+    the positive part smaller, or the other one larger, so it is the first of all bounds of `clip_ladder` that will do.
+
+    Source: BAPO, Xi et al. 2025, and their published code. That "share of the loss" means this is our reading. The code
+    counts a clipped sample at the bound, which raising `c_low` makes larger for negative ones, against what it is for;
+    and it raises `c_low` first.
     """
-    ratio, advantage = np.asarray(ratio), np.asarray(advantage)
     if not 0 <= share <= 1:
         raise InvalidHyperparameter(f"share = {share} is not in [0, 1]")
-    size = ratio * abs(advantage)
-    c_low, c_high = low[0], high[0]
-    while True:
-        positive = size[(advantage > 0) & (ratio <= c_high)].sum()
-        negative = size[(advantage < 0) & (ratio >= c_low)].sum()
-        if positive >= share * (positive + negative) or (c_high >= high[1] and c_low >= low[1]):
-            return c_low, c_high
-        if c_high < high[1]:
-            c_high = min(c_high + step[1], high[1])
-        else:
-            c_low = min(c_low + step[0], low[1])
+    if isinstance(ratio, list):
+        ratio, advantage = np.asarray(ratio), np.asarray(advantage)
+    xp = namespace(ratio)
+    lows, highs = map(xp.asarray, clip_ladder(low, high, step))
+    positive, total = pushes(ratio, advantage, lows, highs)
+    enough = positive >= share * (1 - SHARE_TOLERANCE) * total
+    k = xp.where(enough.any(), enough.argmax(), len(lows) - 1)
+    return lows[k], highs[k]
 
 
 def score_gradient(pi: Any, s: Any, a: Any, weight: Any) -> Any:

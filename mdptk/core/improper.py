@@ -60,15 +60,15 @@ def walk(oracle: Trajectories, K: Any, w: Any, s: Any, u: Any) -> tuple[Any, Any
     return *seen, last
 
 
-def td_rounds(v: Any, s: Any, r: Any, s2: Any, gamma: Any, beta: Any, rounds: int) -> Any:
-    r"""The table ``v[s]`` after rounds of TD(0), each a mean over its part of the transitions ``s[i], r[i], s2[i]``."""
-    parts = (x.reshape(rounds, -1) for x in (s, r, s2))
-    for s, r, s2 in zip(*parts, strict=True):
-        hit = exact.one_hot(s, len(v))
-        v = v + beta * (hit * td_errors_at(v, s, r, s2, gamma)[:, None]).mean(0)
+def td_rounds(v: Any, seen: Any, gamma: Any, beta: Any, rounds: int) -> Any:
+    r"""The table ``v[s]`` after rounds of TD(0), each a mean over its part of the transitions: see `td_errors_at`."""
+    for part in zip(*(x.reshape(rounds, -1) for x in seen), strict=True):
+        hit = exact.one_hot(part[0], len(v))
+        v = v + beta * (hit * td_errors_at(v, part, gamma)[:, None]).mean(0)
     return v
 
 
-def td_errors_at(v: Any, s: Any, r: Any, s2: Any, gamma: Any) -> Any:
-    r""":math:`\delta_i = r_i + \gamma v(s'_i) - v(s_i)` of transitions ``s[i], r[i], s2[i]``."""
+def td_errors_at(v: Any, seen: Any, gamma: Any) -> Any:
+    r""":math:`\delta_i = r_i + \gamma v(s'_i) - v(s_i)` of transitions `seen`: arrays ``s[i], r[i], s2[i]``."""
+    s, r, s2 = seen
     return r + gamma * v[s2] - v[s]

@@ -148,7 +148,7 @@ class ACIL(Improper, Learner[Trajectories, State]):
         theta, v, s, K = state
         w, train = exact.softmax(theta), self.m * self.N
         m, *seen, last = walk(oracle, K, w, s, xi)
-        v = td_rounds(v, *(x[:train] for x in seen), oracle.gamma, self.beta, self.m)
-        delta = td_errors_at(v, *(x[train:] for x in seen), oracle.gamma)
+        v = td_rounds(v, [x[:train] for x in seen], oracle.gamma, self.beta, self.m)
+        delta = td_errors_at(v, [x[train:] for x in seen], oracle.gamma)
         scores = exact.one_hot(m[train:], len(K)) - w
         return State(theta + self.alpha / self.N * (delta @ scores), v, last, K)

@@ -147,8 +147,8 @@ class NACIL(Improper, Learner[Trajectories, State]):
         theta = theta + self.alpha * u
         w, train = exact.softmax(theta), self.m * self.N
         m, *seen, last = walk(oracle, K, w, s, xi)
-        v = td_rounds(v, *(x[:train] for x in seen), oracle.gamma, self.beta, self.m)
-        delta = td_errors_at(v, *(x[train:] for x in seen), oracle.gamma)
+        v = td_rounds(v, [x[:train] for x in seen], oracle.gamma, self.beta, self.m)
+        delta = td_errors_at(v, [x[train:] for x in seen], oracle.gamma)
         scores = exact.one_hot(m[train:], len(K)) - w
         fisher = scores.T @ scores / self.N + self.lam * jnp.eye(len(K))
         return State(theta, jnp.linalg.solve(fisher, delta @ scores / self.N), v, last, K)
