@@ -13,7 +13,6 @@ TWO_AXES = "of two axes the second is the last"
 NEGATIVE = "numpy infers any negative length"
 LAST = "jax reads the last one"
 SETTLES = "up to rounding: Newton's method squares what is missing, in 4,000 trials in at most 8 steps"
-BRACKET = "the same root up to rounding, of a bracket that is wider or halved once more"
 
 EQUIVALENT: dict[str, str] = {
     "BNPO.draw: jax.random.uniform(key, (self.M, self.K, oracle.H + 1, 2))  ->  "
@@ -110,10 +109,6 @@ EQUIVALENT: dict[str, str] = {
     "TsallisPMD._normalised: NotConverged(f'normalising a policy did not settle in 100 iterations: "
     "sum {float(total.max()):.17g}')  ->  NotConverged(f'normalising a policy did not settle in 100 iterations: "
     "sum {float(total.min()):.17g}')": "raised for what is no number, where either is nan",
-    "TRPO._excess: np.where(worst > 0, worst, 1.0)  ->  np.where(worst > 0, worst, 2.0)": UNUSED,
-    "TRPO._excess: (np.full_like(scale, -700.0), np.full_like(scale, 700.0))  ->  "
-    "(np.full_like(scale, -700.0), np.full_like(scale, 701.0))": BRACKET,
-    "TRPO._excess: range(60)  ->  range(61)": BRACKET,
     "InteriorPoint._state: (z[:-m].reshape(-1, A), prices[:-m])  ->  (z[:-m].reshape(-2, A), prices[:-m])": NEGATIVE,
     "InteriorPoint._state: u / u.sum(-1, keepdims=True)  ->  u / u.sum(+1, keepdims=True)": TWO_AXES,
     "COCOM.step: -problem.K @ state.x + np.einsum('idn,in->d', state.M.reshape(problem.h, -1, n), np.array(seen))  ->  "
