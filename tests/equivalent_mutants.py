@@ -128,4 +128,6 @@ EQUIVALENT: dict[str, str] = {
     "UCRL2._plan: (q.argmax(-1), u, (q.max(-1) - u).max())  ->  (q.argmax(-1), u, (q.max(+1) - u).max())": TWO_AXES,
     "CTNB._state: State(theta - theta.max(-1, keepdims=True), pi, int(over.argmax()) + 1 if over.any() else 0)  ->  "
     "State(theta - theta.min(-1, keepdims=True), pi, int(over.argmax()) + 1 if over.any() else 0)": SHIFT,
+    "CTNB._state: State(theta - theta.max(-1, keepdims=True), pi, int(over.argmax()) + 1 if over.any() else 0)  ->  "
+    "State(theta - theta.max(+1, keepdims=True), pi, int(over.argmax()) + 1 if over.any() else 0)": TWO_AXES,
 }

@@ -10,7 +10,8 @@ from mdptk import check, run, solve
 from mdptk.algorithms.constrained.ctnb import CTNB, SAVING
 from mdptk.core import exact
 from mdptk.core.constrained import novel
-from mdptk.problems.constrained import constrained_garnet, paradoxical
+from mdptk.core.models import CMDP
+from mdptk.problems.constrained import constrained_garnet, constrained_two_state, paradoxical
 from mdptk.problems.gridworld import gridworld
 from mdptk.testing import cmdps
 from tests.algorithms.constrained.loops import action_value, spent, value
@@ -83,3 +84,10 @@ def test_the_novelty_of_a_policy_is_a_cost():
     best = solve(cmdp)
     assert exact.occupancy(mdp, best.policy) @ abs(best.policy - known).sum(-1) / 2 > 0.6 - 1e-6
     np.testing.assert_allclose(best.value, solve(mdp).value @ mdp.rho, rtol=1e-9)  # there is more than one shortest way
+
+
+def test_the_first_budget_that_is_exceeded_is_watched():
+    """The uniform policy spends nothing of the first kind, and something of the second and the third."""
+    cmdp = constrained_two_state()
+    three = CMDP(cmdp.mdp, np.concatenate([0 * cmdp.c, cmdp.c, cmdp.c]), [1.0, 1e-3, 1e-3])
+    assert CTNB().init(three).watched == 2
