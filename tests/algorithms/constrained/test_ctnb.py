@@ -90,4 +90,7 @@ def test_the_first_budget_that_is_exceeded_is_watched():
     """The uniform policy spends nothing of the first kind, and something of the second and the third."""
     cmdp = constrained_two_state()
     three = CMDP(cmdp.mdp, np.concatenate([0 * cmdp.c, cmdp.c, cmdp.c]), [1.0, 1e-3, 1e-3])
-    assert CTNB().init(three).watched == 2
+    one, alg = CMDP(cmdp.mdp, cmdp.c, [1e-3]), CTNB()
+    assert alg.init(three).watched == 2
+    theta = [alg.step(problem, alg.init(problem)).theta for problem in (one, three)]
+    np.testing.assert_allclose(theta[1], theta[0], rtol=1e-12, atol=1e-15)
