@@ -10,3 +10,5 @@ hypothesis.settings.load_profile("ci")  # --hypothesis-profile=dev draws anew ea
 
 # before anything imports mdptk; the tower: an int is a float, as it is to pyright
 jaxtyping.install_import_hook("mdptk", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+
+import mdptk.core.learn  # noqa: E402, F401  # what learners see is known to jax from then on

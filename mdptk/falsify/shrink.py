@@ -110,7 +110,7 @@ def simplifications(c: Candidate, *, fixed: bool = False) -> list[Candidate]:
     x = c.instance
     smaller = [_without_state(x, s) for s in range(x.S)] if x.S > 1 else []
     smaller += _without_action(x) if x.B == 0 else _without_strategy(x)
-    smaller += _without_one(x, "c", "b") + _without_one(x, "kernels") + _without_a_part(x)
+    smaller += _without_stage(x) + _without_one(x, "c", "b") + _without_one(x, "kernels") + _without_a_part(x)
     if x.Phi is not None and x.Phi.shape[1] > 1:  # a state less may take a feature with it, or the rank is lost
         smaller += [_without_feature(y, i) for y in (x, *smaller) for i in range(x.Phi.shape[1])]
     simpler = [*smaller, *_simpler_numbers(x)]
@@ -199,6 +199,17 @@ def _without_state(x: Instance, s: int) -> Instance:
     )
 
 
+def _without_stage(x: Instance) -> list[Instance]:
+    """The model without one of several stages, which have the first axis of all that is about states and actions."""
+
+    def of(a: Array | None, h: int) -> Array | None:
+        return a if a is None or a.ndim < 3 else np.delete(a, h, axis=-3)
+
+    several = range(len(x.P)) if x.P.ndim == 4 and len(x.P) > 1 else ()
+    without = [{name: of(getattr(x, name), h) for name in ("r", "c", "pi", "start")} for h in several]
+    return [replace(x, P=np.delete(x.P, h, axis=0), **arrays) for h, arrays in zip(several, without, strict=True)]
+
+
 def _alive(Phi: np.ndarray) -> np.ndarray:
     """The features that are not zero everywhere; the first one if all are."""
     alive = np.flatnonzero((Phi != 0).any(0))
@@ -223,7 +234,17 @@ def _without_strategy(x: Instance) -> list[Instance]:
     pairs = np.arange(x.A).reshape(-1, x.B)
     rows = [np.delete(pairs, a, axis=0) for a in range(len(pairs))] if len(pairs) > 1 else []
     columns = [np.delete(pairs, b, axis=1) for b in range(x.B)] if x.B > 1 else []
-    return [replace(_of_actions(x, left.ravel().tolist()), B=left.shape[1]) for left in (*rows, *columns)]
+
+    def start(left: Array) -> Array | None:
+        """In a matrix game, numbers for the strategies of one player, and behind them of the other."""
+        if x.start is None or x.S > 1 or x.start.shape != (sum(pairs.shape),):
+            return x.start
+        return x.start[[*left[:, 0] // x.B, *len(pairs) + left[0] % x.B]]
+
+    y = replace(x, start=None)
+    return [
+        replace(_of_actions(y, left.ravel().tolist()), B=left.shape[1], start=start(left)) for left in (*rows, *columns)
+    ]
 
 
 def _of_actions(x: Instance, keep: list[int]) -> Instance:
@@ -259,7 +280,7 @@ def _of_start(x: Instance, axis: str, keep: list[int]) -> Array | None:
         return start[_alive(x.Phi[keep])]
     if axis == "c" or (axis == "a" and start.ndim < 2):
         return start
-    return np.take(start, keep, "sa".index(axis))
+    return np.take(start, keep, "sa".index(axis) - 2 if start.ndim > 1 else 0)  # logits may have stages before states
 
 
 def _of_more(x: Instance, axis: str, keep: list[int]) -> dict[str, Array]:

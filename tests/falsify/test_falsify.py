@@ -13,15 +13,15 @@ from sympy import Float, Rational, exp, log
 
 import mdptk
 from mdptk import MDP, PolicyEvaluation, registry, run
-from mdptk.algorithms.constrained import crpo, dual_descent, npg_primal_dual
 from mdptk.algorithms.exploration import ucbvi
 from mdptk.algorithms.planning import modified_policy_iteration, policy_iteration, value_iteration
 from mdptk.algorithms.policy_gradient import npg, softmax_pg
+from mdptk.algorithms.policy_gradient.simultaneous_pg import SimultaneousPG
 from mdptk.algorithms.td import mean_path_td, td_zero
 from mdptk.core import exact
 from mdptk.core.algorithm import Solver
 from mdptk.core.errors import MdptkError
-from mdptk.core.models import CMDP
+from mdptk.core.models import FiniteHorizonMDP
 from mdptk.core.parts import CONTINUOUS, UTILITIES
 from mdptk.core.robust import L1, Finite, Interval, RobustMDP
 from mdptk.falsify import Counterexample, NotFound, falsify, moves, search
@@ -382,19 +382,6 @@ def test_simplifications_and_grids_make_models(kind):
         assert all(isinstance(x.model(), kind) for x in chunk)
 
 
-@pytest.mark.parametrize(
-    "theorem", [dual_descent.DISTANCE, npg_primal_dual.IMPROVEMENT, crpo.KEPT], ids=lambda th: th.slug
-)
-def test_simpler_starts_fit_simpler_models(theorem):
-    """Prices, logits, or both in a row."""
-    rng, alg = np.random.default_rng(5), next(c for c in registry.find().values() if theorem in c.theorems)()
-    x = replace(moves.sample(rng, CMDP), b=np.ones(2), c=rng.random((2, 3, 2)), P=rng.dirichlet(np.ones(3), (3, 2)))
-    x = replace(x, r=rng.random((3, 2)), rho=np.ones(3) / 3)
-    free = np.asarray(theorem.starts.free(alg.init(x.model())))
-    for simpler in simplifications(Candidate(alg, replace(x, start=rng.random(free.shape)), 1), fixed=True):
-        simpler.run(theorem)
-
-
 def test_the_finer_grid_has_halves_and_thirds():
     assert fine_rows(2).tolist() == [[k / n, (n - k) / n] for n, k in ((1, 0), (3, 1), (2, 1), (3, 2), (1, 1))]
     assert len(fine_rows(3)) == 3 + 3 + 7
@@ -459,6 +446,30 @@ def test_starts_are_their_own_first_states():
                 except (MdptkError, np.linalg.LinAlgError):
                     continue  # no such problem for this algorithm
                 assert not start.unmet(alg, problem, state), f"{cls.__name__} on {source(problem)}"
+
+
+def test_starts_are_cut_down_with_their_models():
+    """A first state of the algorithm's own numbers is one for every simpler model, too; stages are left out as well."""
+    rng = np.random.default_rng(6)
+    for cls in registry.find().values():
+        for start in {th.starts for th in cls.theorems if th.starts is not None and issubclass(cls, Solver)}:
+            x, alg = moves.sample(rng, cls.model()), cls()
+            if x.c is not None and x.b is not None and len(x.b) == len(x.c):
+                x = replace(x, c=np.concatenate([x.c, x.c]), b=np.concatenate([x.b, x.b]))
+            for simpler in simplifications(Candidate(alg, replace(x, start=_own(start, alg, x)), 1)):
+                left = simpler.instance.start
+                own = _own(start, simpler.alg, simpler.instance)
+                assert own is None or left is None or left.shape == own.shape, f"{cls.__name__} on {simpler.instance}"
+    x = moves.sample(rng, FiniteHorizonMDP, (3, 2, 2, 2))
+    assert {len(d.instance.P) for d in simplifications(Candidate(SimultaneousPG(), x, 1))} == {2, 3}
+
+
+def _own(start, alg, x):
+    """The free numbers of the algorithm's own first state; None if it is not for this model."""
+    try:
+        return np.asarray(start.free(alg.init(x.model())))
+    except (MdptkError, np.linalg.LinAlgError):
+        return None
 
 
 # what comes out ---------------------------------------------------------------------------------------------------

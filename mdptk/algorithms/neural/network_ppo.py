@@ -60,7 +60,8 @@ unclipped = Quantity(
     "unclipped",
     lambda run: run["unclipped"],
     latex=r"L^{\mathrm{CPI}}(\theta_{%t})",
-    rounding=lambda run: 64 * EPS * run.alg.T * abs(run.problem.r).max() / (1 - run.problem.gamma) ** 2,
+    # also where nothing can be earned: a critic begins with values of the order of 1 / (1 - gamma)
+    rounding=lambda run: 64 * EPS * run.alg.T * (1 + abs(run.problem.r).max()) / (1 - run.problem.gamma) ** 2,
 )
 max_ratio = Quantity(
     "max_ratio", lambda run: run["max_ratio"], latex=r"\max_{s,a} \frac{\pi_{%t}(a|s)}{\pi_{%t-1}(a|s)}"

@@ -38,6 +38,7 @@ from mdptk.core.oracles import UtilityTrajectories
 from mdptk.core.utilities import softmax_gradient, visits, worth
 from mdptk.theory import Asymptotic, Cite, Quantity, Theorem
 from mdptk.theory.quantity import EPS
+from mdptk.theory.stock_sampled import direction
 from mdptk.theory.stock_utility import worth_rounding
 from mdptk.theory.symbols import alpha, t
 
@@ -78,15 +79,16 @@ moved = Quantity(
     latex=r"\|\theta_{%t} - \theta_{%t-1}\|_2",
     rounding=lambda run: 4 * EPS * np.sqrt(run.problem.S * run.problem.A) * (1 + run["size"]),
 )
+goes = Quantity("goes", lambda run: run["goes"], latex=r"1\{d_{%t-1} \neq 0\}")
 w = Quantity("w", lambda run: run["w"], latex=r"w_{%t-1}", rounding=lambda run: 16 * EPS * run.alg.T * run["w"])
 
 BARAKAT = "barakat2023reinforcement"
 LENGTH = Theorem(
     name="normalised step",
     cite=Cite(BARAKAT, "the update of Algorithm 1"),
-    reason="the length of a step is the step size: the update itself",
+    reason="the length of a step is the step size: the update itself; where there is no direction no step is taken",
     lhs=moved,
-    rhs=alpha / t ** Rational(2, 3),
+    rhs=alpha / t ** Rational(2, 3) * goes,
     relation="=",
 )
 WEIGHTS = Theorem(
@@ -123,6 +125,7 @@ class NormalisedVRPG(Learner[UtilityTrajectories, State]):
         Measure("norm", lambda truth, x: _norm(softmax_gradient(truth.problem, exact.softmax(x.theta))), "sum"),
         Measure("visits_error", lambda truth, x: _norm(x.x - visits(truth.problem.mdp, exact.softmax(x.old)))),
         Measure("moved", lambda truth, x: _norm(x.theta - x.old)),
+        Measure("goes", lambda truth, x: 1.0 * (x.d != 0).any()),
         Measure("size", lambda truth, x: abs(x.theta).max()),
     )
     keep: ClassVar[tuple[str, ...]] = ("w",)
@@ -147,7 +150,7 @@ class NormalisedVRPG(Learner[UtilityTrajectories, State]):
         before = self.estimate(oracle, jnp.exp(log_old), s, a, r_old)
         x = eta * seen + (1 - eta) * (x + (1 - w) * seen)
         d = eta * now + (1 - eta) * (d + now - w * before)
-        ahead = theta + self.alpha * (t + 1) ** (-2 / 3) * d / _norm(d)
+        ahead = theta + self.alpha * (t + 1) ** (-2 / 3) * direction(d)
         return State(t + 1, ahead, theta, x, d, oracle.utility.gradient(x), r, w)
 
     def visits(self, oracle: UtilityTrajectories, s: Any, a: Any) -> Any:

@@ -9,10 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mdptk import check, run
-from mdptk.algorithms.utility.normalised_vr_pg import LENGTH, NormalisedVRPG
+from mdptk import MDP, check, run
+from mdptk.algorithms.utility.normalised_vr_pg import LENGTH, WEIGHTS, NormalisedVRPG
 from mdptk.core import exact
 from mdptk.core.oracles import UtilityTrajectories
+from mdptk.core.utilities import Exploration, UtilityMDP
 from mdptk.problems.utilities import explore_two_state
 from tests.algorithms.policy_gradient.episodes import draw, softmax
 
@@ -128,3 +129,12 @@ def test_steps_that_are_not_normalised_are_noticed():
             return done._replace(theta=done.old + 0.1 * done.d)
 
     assert not LENGTH.check(run(Plain(), explore_two_state(), 8)).ok
+
+
+def test_where_there_is_no_direction_no_step_is_taken():
+    """With one action there is nothing to learn, and a gradient of zero has no length to be divided by."""
+    alone = UtilityMDP(MDP([[[0.0, 1.0]], [[1.0, 0.0]]], [[0.0], [1.0]], 0.5), Exploration())
+    result = run(NormalisedVRPG(), alone, 4)
+    assert (result["moved"] == 0).all()
+    assert LENGTH.check(result).ok
+    assert WEIGHTS.check(result).ok
