@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.mathtext import MathTextParser
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextPath
+from matplotlib.transforms import Bbox
 
 from mdptk.core.constrained import EpisodicCMDP
 from mdptk.core.errors import InvalidHyperparameter, InvalidModel
@@ -408,7 +409,8 @@ def formula(tex: str, *, display: bool = False) -> str:
             path = TextPath((0, 0), _in_mathtext(tex, display), size=EM)
     except ValueError:
         return ""
-    box = path.get_extents().padded(EM / 20)
+    drawn = path.vertices[path.codes != path.CLOSEPOLY]  # control points, too: they are hardly outside
+    box = Bbox([drawn.min(0), drawn.max(0)]).padded(EM / 20)
     letters = {path.MOVETO: "M", path.LINETO: "L", path.CURVE3: "Q", path.CURVE4: "C", path.CLOSEPOLY: "Z"}
     d = "".join(
         letters[code] + ("" if code == path.CLOSEPOLY else " ".join(f"{x:.0f}" for x in _upside_down(points)))
