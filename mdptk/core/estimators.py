@@ -107,10 +107,10 @@ def unclipped(ratio: Any, advantage: Any, c_low: Any, c_high: Any) -> Any:
 def pushes(ratio: Any, advantage: Any, c_low: Any, c_high: Any) -> tuple[Any, Any]:
     r"""The sums of :math:`\rho |\hat A|` over unclipped samples of positive advantage, and over all unclipped ones.
 
-    Samples have any shape; bounds are ``c_low[k], c_high[k]``, and so are the sums.
+    Samples are ``ratio[..., i], advantage[..., i]``, bounds ``c_low[..., k], c_high[..., k]``, and so are the sums.
     """
-    ratio, advantage = ratio.reshape(-1), advantage.reshape(-1)
-    size = ratio * abs(advantage) * unclipped(ratio, advantage, c_low[:, None], c_high[:, None])
+    ratio, advantage = ratio[..., None, :], advantage[..., None, :]
+    size = ratio * abs(advantage) * unclipped(ratio, advantage, c_low[..., None], c_high[..., None])
     return (size * (advantage > 0)).sum(-1), size.sum(-1)
 
 
@@ -140,7 +140,7 @@ def balanced_clip(
         ratio, advantage = np.asarray(ratio), np.asarray(advantage)
     xp = namespace(ratio)
     lows, highs = map(xp.asarray, clip_ladder(low, high, step))
-    positive, total = pushes(ratio, advantage, lows, highs)
+    positive, total = pushes(ratio.reshape(-1), advantage.reshape(-1), lows, highs)
     enough = positive >= share * (1 - SHARE_TOLERANCE) * total
     k = xp.where(enough.any(), enough.argmax(), len(lows) - 1)
     return lows[k], highs[k]

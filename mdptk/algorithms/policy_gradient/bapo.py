@@ -65,6 +65,12 @@ class State(NamedTuple):
     high: Any  # (m,)
 
 
+def _share(positive: Any, total: Any) -> Any:
+    """Of nothing, all of it."""
+    xp = exact.namespace(total)
+    return xp.where(total > 0, positive / xp.where(total > 0, total, 1), 1.0)
+
+
 def _shares(truth: exact.Truth, x: State) -> Any:
     """Of all steps: the least share of good samples where more could be raised; the largest in an interval before.
 
@@ -72,17 +78,15 @@ def _shares(truth: exact.Truth, x: State) -> Any:
     """
     xp = exact.namespace(x.ratio)
     lows, highs = map(xp.asarray, clip_ladder(LOW, HIGH, RAISE))
-    out = []
-    for ratio, low, high in zip(x.ratio, x.low, x.high, strict=True):
-        positive, total = pushes(ratio, x.advantage, xp.append(low, lows), xp.append(high, highs))
-        share = xp.where(total > 0, positive / xp.where(total > 0, total, 1), 1.0)
-        before = (lows <= low) & (highs <= high) & ((lows < low) | (highs < high))
-        last = (low >= LOW[1]) & (high >= HIGH[1])
-        size = xp.where(total > 0, total, xp.inf).min()
-        out.append(xp.stack([xp.where(last, 1.0, share[0]), xp.where(before, share[1:], 0.0).max(), 1 / size]))
-    out = xp.stack(out)
+    low, high, ratio = x.low[:, None], x.high[:, None], x.ratio.reshape(len(x.low), -1)
+    advantage = x.advantage.reshape(1, -1)
+    had, every = pushes(ratio, advantage, low, high), pushes(ratio, advantage, lows[None], highs[None])
+    before = (lows <= low) & (highs <= high) & ((lows < low) | (highs < high))
+    last = (low >= LOW[1]) & (high >= HIGH[1])
+    total = xp.concatenate([had[1], every[1]], -1)
     largest = abs(truth.problem.r).max() * x.advantage.shape[1]  # of a return
-    return xp.stack([out[:, 0].min(), out[:, 1].max(), largest * (out[:, 2] * x.ratio.sum((1, 2))).max()])
+    off = largest * ratio.sum(-1) / xp.where(total > 0, total, xp.inf).min(-1)
+    return xp.stack([xp.where(last, 1.0, _share(*had)).min(), xp.where(before, _share(*every), 0.0).max(), off.max()])
 
 
 def _rounding(run: Any) -> Any:
@@ -154,13 +158,13 @@ class BAPO(Learner[Episodic, State]):
         s, a = oracle.follow(old, xi)
         seen, R = (h, s[:, :-1], a), oracle.rewards(s, a).sum(-1, keepdims=True)
         advantage = jnp.broadcast_to(R - R.mean(), a.shape)
-        steps = []
-        for _ in range(self.m):
+
+        def ascend(theta: Any, _: Any) -> Any:
             pi = exact.softmax(theta)
             ratio = pi[seen] / old[seen]
             interval = balanced_clip(ratio, advantage, self.share, LOW, HIGH, RAISE)
             weight = ratio * advantage * unclipped(ratio, advantage, *interval)
-            theta = theta + self.eta * score_gradient(pi, s, a, weight)
-            steps.append((ratio, *interval))
-        ratios, low, high = map(jnp.stack, zip(*steps, strict=True))
+            return theta + self.eta * score_gradient(pi, s, a, weight), (ratio, *interval)
+
+        theta, (ratios, low, high) = jax.lax.scan(ascend, theta, length=self.m)
         return State(theta, ratios, advantage, low, high)
