@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, get_args, get_type_hints
 
 import numpy as np
@@ -388,7 +388,7 @@ def check_exact_statement(
     """It has an identity among its theorems, or agrees with `reference`: its pseudo-code, written in loops.
 
     A solver is compared with other hyperparameters, too, on the smallest problem: at a default of one, a product is as
-    good as a quotient.
+    good as a quotient. A learner is compared on a problem with several first states, too.
 
     ``reference(alg, problem, steps)`` returns arrays of shape (steps + 1, ...) by the names of recorded fields. For a
     learner it is called as ``reference(alg, oracle, xis)`` with the random numbers of one repeat and returns the
@@ -400,7 +400,11 @@ def check_exact_statement(
         return
     moved = False
     few = _few(alg, problems)
-    others = [] if isinstance(alg, Learner) or (other := varied(alg)) == alg else [(other, *next(iter(few.items())))]
+    if isinstance(alg, Learner):
+        several = ((alg, f"{name}, from anywhere", _from_anywhere(p)) for name, p in few.items() if p.S > 1)
+        others = [x for x in several if x[2] is not None][:1]
+    else:
+        others = [] if (other := varied(alg)) == alg else [(other, *next(iter(few.items())))]
     for alg, where, problem in (*((alg, *item) for item in few.items()), *others):
         if isinstance(alg, Learner):
             got, want = _states(alg, problem, 40, reference)
@@ -504,6 +508,13 @@ def _assert_same(x: Mapping[str, Array], y: Mapping[str, Array], message: str) -
         assert np.array_equal(x[name], y[name], equal_nan=True), f"{message}, in {name}"
 
 
+def _from_anywhere(problem: Any) -> Any:
+    """The problem with every state as a first one; None if its type is not known to stay what it is."""
+    if isinstance(problem, UtilityMDP):
+        return replace(problem, mdp=_from_anywhere(problem.mdp))
+    return replace(problem, rho=None) if isinstance(problem, MDP | FiniteHorizonMDP | AverageRewardMDP) else None
+
+
 def _hidden_variants(problem: Any) -> tuple[Any, Any]:
     """The problem with one more state that nothing leads to, with two different rows of P."""
     if isinstance(problem, PolicyEvaluation):
@@ -552,6 +563,13 @@ def _leaves(state: Any) -> dict[str, Any]:
     return found
 
 
+@lru_cache(maxsize=4)
+def _step(alg: Learner) -> Any:
+    import jax
+
+    return jax.jit(alg.step)
+
+
 def _states(alg: Learner, problem: Any, steps: int, reference: Any) -> tuple[dict, Mapping[str, Any]]:
     """Fields of the states of one repeat, and of the reference if there is one, each (steps + 1, ...)."""
     import jax
@@ -566,9 +584,8 @@ def _states(alg: Learner, problem: Any, steps: int, reference: Any) -> tuple[dic
         key = jax.random.fold_in(jax.random.key(0), 0)
         xis = [alg.draw(oracle, jax.random.fold_in(key, t)) for t in range(steps)]
         states = [alg.init(oracle, key)]
-        step = jax.jit(alg.step)
         for xi in xis:
-            states.append(step(oracle, states[-1], xi))
+            states.append(_step(alg)(oracle, states[-1], xi))
         flat = [_leaves(s) for s in states]
         got = {k: np.stack([np.asarray(x[k], dtype=np.float64) for x in flat]) for k in flat[0]}
         numbers = [jax.tree.map(np.asarray, xi) for xi in xis]

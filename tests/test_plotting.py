@@ -1,3 +1,5 @@
+from contextlib import suppress
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from mdptk.algorithms.policy_gradient.npg import CONVERGENCE, IMPROVEMENT, NPG
 from mdptk.core.errors import InvalidHyperparameter, InvalidModel, MdptkError
 from mdptk.core.exact import optimal
 from mdptk.core.models import MDP
+from mdptk.falsify import moves
+from mdptk.falsify.instance import KINDS
 from mdptk.plotting import (
     figure,
     formula,
@@ -19,6 +23,7 @@ from mdptk.plotting import (
     plot_comparison,
     plot_front,
     plot_iterates,
+    plot_model,
     plot_policy,
     plot_ratios,
     plot_sides,
@@ -150,6 +155,18 @@ def test_policy_is_drawn_as_arrows_over_the_values():
 def test_a_random_policy_is_drawn_with_all_its_arrows():
     mdp = gridworld(2, 2)
     assert len(plot_policy(mdp, np.full((4, 4), 0.25)).texts) == 16
+
+
+def test_models_as_tables():
+    """A row for each pair; whatever else can be searched is drawn, too, or refused."""
+    mdp = MDP([[[0.25, 0.75]], [[0.0, 1.0]]], [[0.5], [1.0]], 0.9)
+    assert [text.get_text() for text in plot_model(mdp).texts] == ["0.25", "0.75", "1", "0.5", "1"]
+    assert len(plot_model(mdp.episodic(3)).texts) == 5
+    for kind in KINDS:
+        problem = moves.sample(np.random.default_rng(0), kind).model()
+        with suppress(InvalidModel):
+            plot_model(problem)
+        plt.close("all")
 
 
 def test_policy_needs_a_grid_and_a_policy():
