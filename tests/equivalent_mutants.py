@@ -98,14 +98,14 @@ EQUIVALENT: dict[str, str] = {
     "ReMax.step: oracle.rewards(*oracle.follow(greedy(pi), xi[1].at[:, 0, 0].set(xi[0, :, 0, 0]))).sum(-1)  ->  "
     "oracle.rewards(*oracle.follow(greedy(pi), xi[2].at[:, 0, 0].set(xi[0, :, 0, 0]))).sum(-1)": LAST,
     "TsallisPMD._normalised: range(100)  ->  range(101)": SETTLES,
-    "TsallisPMD._normalised: (up <= 4 * EPS * w.min(-1, keepdims=True)).all()  ->  "
+    "TsallisPMD._normalised: (up <= 4 * unit(w) * w.min(-1, keepdims=True)).all()  ->  "
     "(up <= 4 * EPS / w.min(-1, keepdims=True)).all()": SETTLES,
-    "TsallisPMD._normalised: (up <= 4 * EPS * w.min(-1, keepdims=True)).all()  ->  "
-    "(up <= 5 * EPS * w.min(-1, keepdims=True)).all()": SETTLES,
-    "TsallisPMD._normalised: (up <= 4 * EPS * w.min(-1, keepdims=True)).all()  ->  "
-    "(up <= 4 * EPS * w.min(+1, keepdims=True)).all()": SETTLES,
-    "TsallisPMD._normalised: (up <= 4 * EPS * w.min(-1, keepdims=True)).all()  ->  "
-    "(up <= 4 * EPS * w.min(-2, keepdims=True)).all()": SETTLES,
+    "TsallisPMD._normalised: (up <= 4 * unit(w) * w.min(-1, keepdims=True)).all()  ->  "
+    "(up <= 5 * unit(w) * w.min(-1, keepdims=True)).all()": SETTLES,
+    "TsallisPMD._normalised: (up <= 4 * unit(w) * w.min(-1, keepdims=True)).all()  ->  "
+    "(up <= 4 * unit(w) * w.min(+1, keepdims=True)).all()": SETTLES,
+    "TsallisPMD._normalised: (up <= 4 * unit(w) * w.min(-1, keepdims=True)).all()  ->  "
+    "(up <= 4 * unit(w) * w.min(-2, keepdims=True)).all()": SETTLES,
     "TsallisPMD._normalised: NotConverged(f'normalising a policy did not settle in 100 iterations: "
     "sum {float(total.max()):.17g}')  ->  NotConverged(f'normalising a policy did not settle in 100 iterations: "
     "sum {float(total.min()):.17g}')": "raised for what is no number, where either is nan",

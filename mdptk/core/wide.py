@@ -40,6 +40,11 @@ def _context() -> Any:
     return context
 
 
+def unit(x: Any) -> float:
+    """A relative rounding error of the numbers in an array, as a power of two: where an iteration may stop."""
+    return 2.0**-190 if is_wide(x) else 2.0**-52
+
+
 class Number:
     """A rational number, or one of `DIGITS` digits."""
 

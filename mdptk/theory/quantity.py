@@ -122,6 +122,8 @@ def evaluate(expr: Any, run: Run) -> Array:
     if is_wide(run.t):
         expr, symbols, values = _without_floats(expr, symbols, values)
         f = _function(expr, symbols)
+    else:  # powers of Python's numbers raise an error where numpy's are infinite
+        values = [np.float64(x) if isinstance(x, float) else x for x in values]
     with np.errstate(all="ignore"):
         x = np.asarray(f(*values), dtype=run.t.dtype)
     return np.broadcast_to(x if not is_wide(x) else wide(x), (run.repeats, len(run.t)))

@@ -9,6 +9,7 @@ import pytest
 from sympy import Rational
 
 from mdptk import MDP, registry, run
+from mdptk.algorithms.mirror_descent.tsallis_pmd import THREE_POINTS, TsallisPMD
 from mdptk.algorithms.planning import value_iteration as vi
 from mdptk.algorithms.planning.policy_iteration import PolicyIteration
 from mdptk.algorithms.policy_gradient import npg
@@ -146,3 +147,11 @@ def test_the_foundation_can_be_judged_again(name):
             assert again(theorem, result).ok is True, theorem.name
             lie = replace(theorem, name="lie", lhs=theorem.rhs, rhs=theorem.lhs, proof="")  # false, or an equality
             assert again(lie, result).ok is not None
+
+
+def test_newtons_method_goes_on_in_wide_numbers():
+    """An instance that a search found: a policy that was normalised up to 1e-16 broke an identity in 60 digits."""
+    problem = MDP([[[1.0], [1.0]]], [[0.5, 0.0]], 0.5)
+    for alg, th in ((TsallisPMD(eta=1.0, q=0.5), THREE_POINTS), (TsallisPMD(eta=1.0), THREE_POINTS)):
+        assert again(th, run(alg, problem, 3)).ok is not False
+    assert again(THREE_POINTS, run(TsallisPMD(eta=1.0, q=0.5), problem, 3)).how == "60 digits"

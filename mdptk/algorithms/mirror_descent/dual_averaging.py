@@ -62,12 +62,14 @@ def _potential(run: Run, late: bool) -> Array:
 
 def _curvature(run: Run) -> Array:
     """``E_{d*} [log E_{pi_{t-1}} exp(eta_{t-1} A_{t-1})] / eta_{t-1}``: at most eta_{t-1} span^2 / 8."""
-    advantage, pi = before(exact.advantage(batch_first(run), policy(run))), before(policy(run))
+    advantage = before(exact.advantage(batch_first(run), policy(run)))
     size = np.concatenate([[np.nan], _step_size(run)[:-1]])[:, None]
-    x = size[..., None] * advantage
+    pi, logits = before(policy(run)), size[..., None] * before(run["total"])
+    known = pi > 1e-290  # below, a probability has fewer digits than the sum of which it is a softmax
+    log_pi = np.where(known, np.log(np.where(known, pi, 1.0)), exact.log_softmax(logits))
+    x = log_pi + size[..., None] * advantage
     top = x.max(-1)
-    mean = top + np.log((pi * np.exp(x - top[..., None])).sum(-1))
-    return (optimal_visits(run) * mean / size).sum(-1)
+    return (optimal_visits(run) * (top + np.log(np.exp(x - top[..., None]).sum(-1))) / size).sum(-1)
 
 
 def _rounding(run: Run) -> Array:
@@ -92,7 +94,7 @@ curvature = Quantity(
     _curvature,
     latex=r"\tfrac{1}{\eta_{%t-1}} \mathbb{E}_{s\sim d^{\pi^*}_\rho}"
     r"\log\mathbb{E}_{\pi_{%t-1}} e^{\eta_{%t-1} A^{\pi_{%t-1}}}(s)",
-    rounding=lambda run: 4 * value_rounding(run) + 64 * EPS / _step_size(run),
+    rounding=lambda run: 4 * value_rounding(run) + _rounding(run),
 )
 
 JU = "ju2022policy"

@@ -32,6 +32,7 @@ from mdptk.core.algorithm import Positive, Range, Solver
 from mdptk.core.errors import NotConverged
 from mdptk.core.models import MDP, Array
 from mdptk.core.run import Run
+from mdptk.core.wide import unit
 from mdptk.theory import Cite, Quantity, Theorem, previous
 from mdptk.theory.quantity import EPS
 from mdptk.theory.stock import batch_first, before, gain, optimum, policy, suboptimality, unit_rewards
@@ -164,7 +165,7 @@ def _normalised(z: Array, scale: float) -> Array:
         excess = scale * np.sinh(x).sum(-1, keepdims=True) - 1
         step = excess / np.where(z + u > 0, scale * np.cosh(x), 0.0).sum(-1, keepdims=True)
         u = u - step
-        if (abs(step) <= 4 * EPS * (1 + abs(u))).all() or (excess <= 4 * EPS * z.shape[-1]).all():
+        if (abs(step) <= 4 * unit(z) * (1 + abs(u))).all() or (excess <= 4 * unit(z) * z.shape[-1]).all():
             p = scale * np.sinh(np.maximum(z + u, 0))
             return p / p.sum(-1, keepdims=True)
     raise NotConverged("normalising a policy did not settle in 100 iterations", float(excess.max()))

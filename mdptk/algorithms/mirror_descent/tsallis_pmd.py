@@ -27,7 +27,7 @@ Proof: ``proofs/mirror_descent/tsallis_pmd.py``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 from sympy import Symbol
@@ -37,6 +37,7 @@ from mdptk.core.algorithm import Positive, Range, Solver
 from mdptk.core.errors import NotConverged
 from mdptk.core.models import MDP, Array
 from mdptk.core.run import Run
+from mdptk.core.wide import unit
 from mdptk.theory import Cite, Quantity, Start, Theorem, previous
 from mdptk.theory.quantity import EPS
 from mdptk.theory.stock import batch_first, before, gain, optimum, policy, suboptimality, unit_rewards
@@ -176,7 +177,7 @@ def _state(alg: TsallisPMD, z: Array) -> State:
     return State(w ** (-1 / (1 - alg.q)), w)
 
 
-def _normalised(z: Array, k: float) -> Array:
+def _normalised(z: Array, k: Any) -> Array:
     """``z + u`` with ``sum (z + u)^-k = 1`` and z + u > 0, by Newton's method on a concave function, from below."""
     w, total = z - z.min(-1, keepdims=True) + 1, np.array(np.nan)
     for _ in range(100):
@@ -184,6 +185,6 @@ def _normalised(z: Array, k: float) -> Array:
         mean, slope = total ** (-1 / k), total ** (-1 / k - 1) * (w ** (-k - 1)).sum(-1, keepdims=True)
         up = np.maximum(1 - mean, 0) / slope
         w = w + up
-        if (up <= 4 * EPS * w.min(-1, keepdims=True)).all():
+        if (up <= 4 * unit(w) * w.min(-1, keepdims=True)).all():
             return w
     raise NotConverged(f"normalising a policy did not settle in 100 iterations: sum {float(total.max()):.17g}")

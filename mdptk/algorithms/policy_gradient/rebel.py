@@ -165,9 +165,17 @@ class REBEL(Solver[MDP, State]):
         root = np.sqrt(np.maximum(chance, 0)).reshape(*problem.batch, -1)
         rows = (phi[:, a] - phi[:, b]).reshape(-1, phi.shape[-1])
         target = (q[..., a] - q[..., b]).reshape(*problem.batch, -1)
-        w = (np.linalg.pinv(root[..., None] * rows) @ (root * target)[..., None])[..., 0]
+        w = _least_squares(root[..., None] * rows, root * target)
         return self._state(problem, state.theta + self.eta * w)
 
     def _state(self, problem: MDP, theta: Array) -> State:
         log_pi = exact.log_softmax(np.einsum("...n,san->...sa", theta, _phi(self, problem)))
         return State(theta, log_pi, np.exp(log_pi))
+
+
+def _least_squares(X: Array, y: Array) -> Array:
+    """The shortest w that minimises ``|X w - y|``; for a batch, which `numpy.linalg.lstsq` does not take."""
+    U, sigma, V = np.linalg.svd(X, full_matrices=False)
+    kept = sigma > EPS * max(X.shape[-2:]) * sigma.max(-1, keepdims=True, initial=0.0)
+    along = np.einsum("...ij,...i->...j", U, y) * kept / np.where(kept, sigma, 1.0)
+    return np.einsum("...ji,...j->...i", V, along)

@@ -60,3 +60,10 @@ def test_statements_catch_a_step_that_does_not_shrink():
             return new._replace(pi=exact.softmax(self.eta * new.total))
 
     assert not IDENTITY.check(run(Constant(), garnet(), 4)).ok
+
+
+def test_steps_after_which_probabilities_are_no_floats_any_more():
+    """An instance that a search found: what is best now had a probability that was zero."""
+    P = [[[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], [[0.0, 0.0, 1.0], [0.0, 0.0, 1.0]]]
+    problem = MDP(P, [[1.0, 1.0], [0.4, 0.63], [0.0, 1.0]], 0.8)
+    assert IDENTITY.check(run(DualAveraging(eta=5000.0), problem, 2)).ok

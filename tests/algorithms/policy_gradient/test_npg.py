@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mdptk import MDP, run
 from mdptk.algorithms.policy_gradient.npg import LINEAR, NPG
 from mdptk.core import exact
+from mdptk.problems.garnet import garnet
 from mdptk.testing import mdps
 
 
@@ -107,3 +108,10 @@ def test_linear_rate_with_ties_only():
     np.testing.assert_array_equal(rhs[:, 1:], 0)  # at t = 0 it says nothing: 0 / 0
     assert abs(lhs).max() < 1e-13
     assert LINEAR.check(run(NPG(), mdp, 5)).ok
+
+
+def test_a_bound_that_no_float_holds_is_infinite():
+    """A to the power of gamma / (1 - gamma), for a discount close to one."""
+    result = run(NPG(), garnet(3, 3, 2, 0.999, seed=0), 3)
+    assert np.isposinf(LINEAR.sides(result)[1]).all()
+    assert LINEAR.check(result).ok

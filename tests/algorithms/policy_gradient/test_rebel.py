@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mdptk import MDP, check, run
+from mdptk import MDP, check, registry, run
 from mdptk.algorithms.policy_gradient.npg import NPG
 from mdptk.algorithms.policy_gradient.rebel import NATURAL, REBEL, REGRET, _phi
 from mdptk.problems.garnet import garnet
@@ -74,3 +74,8 @@ def test_another_weighting_is_not_the_natural_gradient():
             return super().step(problem, state._replace(pi=flat))
 
     assert not NATURAL.check(run(Uniform(1.0), garnet(4, 3, 2, 0.8), 4)).ok
+
+
+def test_many_features_of_few_pairs_and_long_steps():
+    """Directions that the policy has all but stopped trying: a pseudo-inverse that is written down loses them."""
+    assert NATURAL.check(run(REBEL(eta=1000.0, n=21), registry.problems(MDP)["frozen_lake"], 10)).ok
