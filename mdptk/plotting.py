@@ -264,11 +264,13 @@ def plot_model(problem: Any, *, ax: Axes | None = None) -> Axes:
     """
     mdp = getattr(problem, "mdp", problem)
     P, r = getattr(mdp, "P", None), getattr(mdp, "r", None)
-    if P is not None and r is not None and hasattr(mdp, "H"):
+    refused = InvalidModel(f"{problem!r} cannot be shown as a table")
+    if P is None or r is None or is_sparse(P):
+        raise refused
+    if hasattr(mdp, "H"):
         P, r = P[0], r[0]
-    known = P is not None and r is not None and not is_sparse(P) and P.shape == (*r.shape, len(P)) and r.ndim == 2
-    if not known or len(P) > LARGEST_TABLE or r.size > LARGEST_TABLE**2:
-        raise InvalidModel(f"{problem!r} cannot be shown as a table")
+    if r.ndim != 2 or P.shape != (*r.shape, len(r)) or len(r) > LARGEST_TABLE or r.size > LARGEST_TABLE**2:
+        raise refused
     S, A = r.shape
     pi = getattr(problem, "pi", None)
     extra = [("r", r.reshape(-1)), *([("π", pi.reshape(-1))] if pi is not None else [])]
