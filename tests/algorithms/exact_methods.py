@@ -63,7 +63,8 @@ class Outcome(NamedTuple):
     @property
     def surprising(self) -> bool:
         """Whether it contradicts what the statement is said to be."""
-        return self.ended == "crashed" or self.broken == (self.status == "proved")
+        expected = {"proved": not self.broken, "refuted": self.broken}  # of a disputed one nothing is expected
+        return self.ended == "crashed" or not expected.get(self.status, True)
 
 
 def statements(wanted: Sequence[str] = ()) -> Iterator[tuple[str, Theorem]]:
