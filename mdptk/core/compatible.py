@@ -30,11 +30,11 @@ def cosine_features(S: int, A: int, n: int) -> Array:
     return (np.eye(A)[:, :, None] * wave[:, None, None, :]).reshape(S, A, A * n)
 
 
-def least_squares(x: Array, y: Array, weight: Array, ridge: float = 0.0) -> Fit:
+def least_squares(x: Array, y: Array, weight: Array, ridge: float = 0.0, cut: float = CUT) -> Fit:
     r"""Minimise :math:`\sum_{s,a} \mathrm{weight}\,(y - x \cdot w)^2 + \mathrm{ridge}\,\|w\|^2`.
 
     Regressors ``x[..., s, a, i]``, targets and weights ``[..., s, a]``. Without `ridge` the solution is that of least
-    norm, by the pseudo-inverse: directions that no weighted regressor has, up to `CUT`, are left out and counted.
+    norm, by the pseudo-inverse: directions that no weighted regressor has, up to `cut`, are left out and counted.
     """
     root = np.sqrt(weight)
     lead = np.broadcast_shapes(x.shape[:-3], y.shape[:-2], weight.shape[:-2])
@@ -42,7 +42,7 @@ def least_squares(x: Array, y: Array, weight: Array, ridge: float = 0.0) -> Fit:
     X = np.broadcast_to(root[..., None] * x, (*lead, *x.shape[-3:])).reshape(*lead, -1, n)
     Y = np.broadcast_to(root * y, (*lead, *y.shape[-2:])).reshape(*lead, -1)
     U, s, V = np.linalg.svd(X, full_matrices=False)
-    kept = s > CUT * s.max(-1, keepdims=True)
+    kept = s > cut * s.max(-1, keepdims=True, initial=0.0)
     shrunk = np.where(kept, s / np.where(kept, s**2 + ridge, 1.0), 0.0)
     w = np.einsum("...ki,...k,...jk,...j->...i", V, shrunk, U, Y, optimize=True)
     return Fit(w, kept.sum(-1).astype(float))

@@ -25,11 +25,12 @@ def at_excess(pi: Array, below: Array, e: Array) -> tuple[Array, Array, Array]:
     As sums of terms that are not negative: no digits are lost for policies that are nearly deterministic.
     """
     e = e[..., None]
-    lost = below / (e + below)  # 1 - e / (lambda - A)
-    mean, kept = (pi * lost).sum(-1, keepdims=True), (pi * e / (e + below)).sum(-1, keepdims=True)
-    x = -np.log1p(below / e) - np.where(kept > 0.5, np.log1p(-np.minimum(mean, 0.5)), np.log(kept))  # log p / pi
-    kl, fall = (pi * (np.expm1(x) - x)).sum(-1), (pi * (lost - mean) ** 2 / kept).sum(-1)
-    return kl, (e / kept)[..., 0], fall
+    left, lost = e / (e + below), below / (e + below)  # they add up to one: the smaller has the digits
+    kept, mean = (pi * left).sum(-1, keepdims=True), (pi * lost).sum(-1, keepdims=True)
+    most = kept > 0.5
+    x = -np.log1p(below / e) - np.where(most, np.log1p(-np.minimum(mean, 0.5)), np.log(kept))  # log p / pi
+    fall = (pi * (np.where(most, lost - mean, kept - left) / np.sqrt(kept)) ** 2).sum(-1)
+    return (pi * (np.expm1(x) - x)).sum(-1), (e / kept)[..., 0], fall
 
 
 def excess(pi: Array, below: Array, delta: Any) -> Array:

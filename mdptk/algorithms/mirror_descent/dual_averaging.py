@@ -65,7 +65,7 @@ def _curvature(run: Run) -> Array:
     advantage = before(exact.advantage(batch_first(run), policy(run)))
     size = np.concatenate([[np.nan], _step_size(run)[:-1]])[:, None]
     pi, logits = before(policy(run)), size[..., None] * before(run["total"])
-    known = pi > 1e-290  # below, a probability has fewer digits than the sum of which it is a softmax
+    known = pi > np.finfo(float).tiny  # floats below it have fewer digits, or are zero; the logits have them all
     log_pi = np.where(known, np.log(np.where(known, pi, 1.0)), exact.log_softmax(logits))
     x = log_pi + size[..., None] * advantage
     top = x.max(-1)

@@ -30,6 +30,7 @@ from sympy import Integer, log
 
 from mdptk.core import exact
 from mdptk.core.algorithm import Positive, Range, Solver
+from mdptk.core.compatible import least_squares
 from mdptk.core.models import MDP, Array
 from mdptk.core.networks import features
 from mdptk.core.run import Run
@@ -162,20 +163,9 @@ class REBEL(Solver[MDP, State]):
         pi, q, phi = state.pi, exact.action_values(problem, state.pi), _phi(self, problem)
         a, b = np.triu_indices(problem.A, 1)  # each pair once
         chance = exact.occupancy(problem, pi)[..., None] * pi[..., a] * pi[..., b]
-        root = np.sqrt(np.maximum(chance, 0)).reshape(*problem.batch, -1)
-        rows = (phi[:, a] - phi[:, b]).reshape(-1, phi.shape[-1])
-        target = (q[..., a] - q[..., b]).reshape(*problem.batch, -1)
-        w = _least_squares(root[..., None] * rows, root * target)
-        return self._state(problem, state.theta + self.eta * w)
+        fit = least_squares(phi[:, a] - phi[:, b], q[..., a] - q[..., b], np.maximum(chance, 0), cut=EPS)
+        return self._state(problem, state.theta + self.eta * fit.w)
 
     def _state(self, problem: MDP, theta: Array) -> State:
         log_pi = exact.log_softmax(np.einsum("...n,san->...sa", theta, _phi(self, problem)))
         return State(theta, log_pi, np.exp(log_pi))
-
-
-def _least_squares(X: Array, y: Array) -> Array:
-    """The shortest w that minimises ``|X w - y|``; for a batch, which `numpy.linalg.lstsq` does not take."""
-    U, sigma, V = np.linalg.svd(X, full_matrices=False)
-    kept = sigma > EPS * max(X.shape[-2:]) * sigma.max(-1, keepdims=True, initial=0.0)
-    along = np.einsum("...ij,...i->...j", U, y) * kept / np.where(kept, sigma, 1.0)
-    return np.einsum("...ji,...j->...i", V, along)

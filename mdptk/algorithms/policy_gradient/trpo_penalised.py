@@ -17,7 +17,7 @@ the less does the divergence of the largest cost: all states move by the same di
 
 and nu is what one more unit of divergence gains in a state. Newton's method finds lambda for delta, and then delta.
 Without discount C would be zero and the maximiser deterministic: C is taken to be epsilon at least. A state in which
-the policy takes what is best up to rounding is left as it is.
+the policy takes what is best up to rounding is left as it is; so are all, if no state that is visited gains anything.
 
 Proof: ``proofs/policy_gradient/trpo_penalised.py``.
 
